@@ -4,57 +4,23 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"syscall"
-
-	"github.com/spf13/cobra"
-
-	"github.com/rmqprov/rmqprov/cmd/rmqlab/engine"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := command().ExecuteContext(ctx); err != nil {
+	err := command().ExecuteContext(ctx)
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() > 0 {
+		os.Exit(exit.ExitCode()) // `rmqlab ssh` ends as its command did
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "rmqlab: error:", err)
 		os.Exit(1)
 	}
-}
-
-func command() *cobra.Command {
-	root := &cobra.Command{
-		Use:           "rmqlab",
-		Short:         "A lab of real hosts on this machine",
-		SilenceUsage:  true,
-		SilenceErrors: true,
-	}
-	root.AddCommand(engineCommand())
-	return root
-}
-
-func engineCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "engine",
-		Short: "Start the lab's own Docker engine and print its socket",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			e, err := engine.Start(cmd.Context(), engine.Options{})
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), e.Socket)
-			return err
-		},
-	}
-	cmd.AddCommand(&cobra.Command{
-		Use:   "stop",
-		Short: "End the engine and every container in it; caches stay",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return engine.Stop(cmd.Context(), engine.Options{})
-		},
-	})
-	return cmd
 }

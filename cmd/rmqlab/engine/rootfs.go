@@ -7,9 +7,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -87,11 +89,7 @@ func (e *Engine) BuildRootfs(ctx context.Context, tag string, r Rootfs) error {
 
 // debootstrap runs mmdebstrap in the directory work and returns the path of its tar.
 func (e *Engine) debootstrap(ctx context.Context, work string, mirror Mirror, r Rootfs) (string, error) {
-	script := filepath.Join(work, "customize")
-	if err := os.WriteFile(script, []byte("#!/bin/sh\nset -eu\n"+r.Customize+"\n"), 0o755); err != nil {
-		return "", err
-	}
-	files, err := stageFiles(filepath.Join(work, "files"), r.Files)
+	script, err := customizeScript(work, r)
 	if err != nil {
 		return "", err
 	}
@@ -107,9 +105,6 @@ func (e *Engine) debootstrap(ctx context.Context, work string, mirror Mirror, r 
 	if len(r.Packages) > 0 {
 		args = append(args, "--include="+strings.Join(r.Packages, ","))
 	}
-	if files != "" {
-		args = append(args, `--customize-hook=cp -r --preserve=mode,links `+files+`/. "$1"/`)
-	}
 	args = append(args, "--customize-hook="+script, r.Suite, tar, "-")
 	var out bytes.Buffer
 	cmd := exec.CommandContext(ctx, "mmdebstrap", args...)
@@ -120,24 +115,21 @@ func (e *Engine) debootstrap(ctx context.Context, work string, mirror Mirror, r 
 	return tar, nil
 }
 
-// stageFiles writes files under dir and returns dir, or "" when there are none.
-func stageFiles(dir string, files map[string]File) (string, error) {
-	if len(files) == 0 {
-		return "", nil
+// customizeScript stages the recipe's files in the directory work, and returns the path of a
+// script that puts them into the image and then does what the recipe says.
+func customizeScript(work string, r Rootfs) (string, error) {
+	var script strings.Builder
+	script.WriteString("#!/bin/sh\nset -eu\n")
+	for i, path := range slices.Sorted(maps.Keys(r.Files)) {
+		staged := filepath.Join(work, fmt.Sprintf("file-%d", i))
+		if err := os.WriteFile(staged, []byte(r.Files[path].Content), 0o600); err != nil {
+			return "", err
+		}
+		fmt.Fprintf(&script, "install -D -m %04o '%s' \"$1\"'%s'\n", r.Files[path].Mode.Perm(), staged, path)
 	}
-	for path, f := range files {
-		path = filepath.Join(dir, path)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return "", err
-		}
-		if err := os.WriteFile(path, []byte(f.Content), f.Mode); err != nil {
-			return "", err
-		}
-		if err := os.Chmod(path, f.Mode); err != nil { // past the umask
-			return "", err
-		}
-	}
-	return dir, nil
+	script.WriteString(r.Customize + "\n")
+	name := filepath.Join(work, "customize")
+	return name, os.WriteFile(name, []byte(script.String()), 0o755)
 }
 
 // importTar makes an image of one layer from a root file system's tar.

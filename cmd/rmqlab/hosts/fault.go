@@ -1,0 +1,128 @@
+package hosts
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"strings"
+)
+
+// Kill cuts a host's power.
+func (l *Lab) Kill(ctx context.Context, h Host) error {
+	if h.State == Killed {
+		return fmt.Errorf("host %s is off already", h.Name)
+	}
+	_, err := l.Engine.Docker(ctx, "container", "kill", h.container)
+	return err
+}
+
+// PowerOn starts a host that is off. Its disks are as they were.
+func (l *Lab) PowerOn(ctx context.Context, h Host) error {
+	_, err := l.Engine.Docker(ctx, "container", "start", h.container)
+	return err
+}
+
+// Freeze stops every process of a host; its network still takes packets.
+func (l *Lab) Freeze(ctx context.Context, h Host) error {
+	_, err := l.Engine.Docker(ctx, "container", "pause", h.container)
+	return err
+}
+
+// Thaw undoes Freeze.
+func (l *Lab) Thaw(ctx context.Context, h Host) error {
+	_, err := l.Engine.Docker(ctx, "container", "unpause", h.container)
+	return err
+}
+
+// Cut takes a host's network away.
+func (l *Lab) Cut(ctx context.Context, h Host) error {
+	_, err := l.Engine.Docker(ctx, "network", "disconnect", "--force", l.networkName(), h.container)
+	return err
+}
+
+// Heal undoes Cut: the host has its address again.
+func (l *Lab) Heal(ctx context.Context, h Host) error {
+	_, err := l.Engine.Docker(ctx, "network", "connect", "--ip", h.Address.String(), l.networkName(), h.container)
+	return err
+}
+
+// Revive undoes Kill, Freeze or Cut, whichever a host suffers.
+func (l *Lab) Revive(ctx context.Context, h Host) error {
+	switch h.State {
+	case Killed:
+		return l.PowerOn(ctx, h)
+	case Frozen:
+		return l.Thaw(ctx, h)
+	case Cut:
+		return l.Heal(ctx, h)
+	}
+	return nil
+}
+
+// Throttle gives a host at most that many cores, 0.05 for a twentieth of one; 0 lifts the limit.
+func (l *Lab) Throttle(ctx context.Context, h Host, cores float64) error {
+	const period = 100_000 // µs
+	quota := -1
+	if cores != 0 {
+		quota = int(cores * period)
+	}
+	if quota != -1 && quota < 1000 {
+		return fmt.Errorf("a host needs at least a hundredth of a core, and %g is less; 0 lifts the limit", cores)
+	}
+	_, err := l.Engine.Docker(ctx, "container", "update",
+		"--cpu-period", strconv.Itoa(period), "--cpu-quota", strconv.Itoa(quota), h.container)
+	return err
+}
+
+// Block drops what comes to a port of a host from outside, and what the host sends to that port
+// elsewhere. Port is "5672/tcp"; without a protocol it is TCP.
+func (l *Lab) Block(ctx context.Context, h Host, port string) error {
+	return l.portRules(ctx, h, port, "-I")
+}
+
+// Unblock undoes Block.
+func (l *Lab) Unblock(ctx context.Context, h Host, port string) error {
+	return l.portRules(ctx, h, port, "-D")
+}
+
+// portRules changes the host's own packet filter, from the machine: a bare host has no iptables.
+// The mangle table sees packets before any container's port is translated.
+func (l *Lab) portRules(ctx context.Context, h Host, port, verb string) error {
+	number, protocol, found := strings.Cut(port, "/")
+	if !found {
+		protocol = "tcp"
+	}
+	if n, err := strconv.Atoi(number); err != nil || n < 1 || n > 65535 || (protocol != "tcp" && protocol != "udp") {
+		return fmt.Errorf("%q is not a port: write 5672, 5672/tcp or 4789/udp", port)
+	}
+	if h.pid == 0 {
+		return fmt.Errorf("host %s is off: start it first", h.Name)
+	}
+	for _, chain := range [][]string{{"PREROUTING", "!", "-i", "lo"}, {"POSTROUTING", "!", "-o", "lo"}} {
+		args := append([]string{"--target", strconv.Itoa(h.pid), "--net", "iptables", "--wait", "-t", "mangle", verb}, chain...)
+		args = append(args, "-p", protocol, "--dport", number, "-j", "DROP")
+		if out, err := exec.CommandContext(ctx, "nsenter", args...).CombinedOutput(); err != nil {
+			return fmt.Errorf("nsenter %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+		}
+	}
+	return nil
+}
+
+// Remove takes a host and its disks away for good.
+func (l *Lab) Remove(ctx context.Context, h Host) error {
+	if h.State == Frozen { // a frozen container cannot be killed on cgroup v1
+		if err := l.Thaw(ctx, h); err != nil {
+			return err
+		}
+	}
+	if _, err := l.Engine.Docker(ctx, "container", "rm", "--force", "--volumes", h.container); err != nil {
+		return err
+	}
+	for _, v := range volumes {
+		if _, err := l.Engine.Docker(ctx, "volume", "rm", "--force", l.volumeName(h.Name, v)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

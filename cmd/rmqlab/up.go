@@ -1,0 +1,280 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rmqprov/rmqprov/cmd/rmqlab/hosts"
+)
+
+// upOptions are the flags of `up`.
+type upOptions struct {
+	hosts   int
+	systems []string // host n runs the nth, and from the first again after the last
+	base    string
+	subnet  netip.Prefix // invalid: the lab's own, or the default
+	fresh   bool
+}
+
+// bootLimit is how long hosts may take from power on to login.
+const bootLimit = 2 * time.Minute
+
+func up(ctx context.Context, t target, o upOptions) error {
+	lab, err := t.open(ctx)
+	if err != nil {
+		return err
+	}
+	if err := lab.ChooseSubnet(o.subnet, netip.MustParsePrefix(defaultSubnet)); err != nil {
+		return err
+	}
+	unlock, err := lab.Engine.Lock("lab-" + t.name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	signer, newKey, err := t.stateDir().ensureKey()
+	if err != nil {
+		return err
+	}
+	if o.fresh {
+		if err := removeHosts(ctx, lab); err != nil {
+			return err
+		}
+	}
+	b := builder{lab: lab, dir: t.stateDir(), signer: signer, base: o.base}
+	return b.up(ctx, o, newKey)
+}
+
+// builder makes hosts of one lab.
+type builder struct {
+	lab    *hosts.Lab
+	dir    stateDir
+	signer ssh.Signer
+	base   string
+}
+
+func (b builder) authorized() []byte { return ssh.MarshalAuthorizedKey(b.signer.PublicKey()) }
+
+func (b builder) up(ctx context.Context, o upOptions, newKey bool) error {
+	have, err := b.lab.Hosts(ctx)
+	if err != nil {
+		return err
+	}
+	specs, err := missing(have, o.hosts, o.systems, b.lab.Subnet)
+	if err != nil {
+		return err
+	}
+	if err := b.prepare(ctx, specs); err != nil {
+		return err
+	}
+	group, ctx2 := errgroup.WithContext(ctx)
+	for _, h := range have {
+		group.Go(func() error { return b.revive(ctx2, h, newKey) })
+	}
+	for _, s := range specs {
+		group.Go(func() error { return b.create(ctx2, s) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return b.finish(ctx)
+}
+
+// prepare brings what hosts stand on: images and network, side by side.
+func (b builder) prepare(ctx context.Context, specs []hosts.Spec) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return b.lab.Network(ctx) })
+	var systems []string
+	for _, s := range specs {
+		systems = append(systems, s.OS)
+	}
+	slices.Sort(systems)
+	for _, system := range slices.Compact(systems) {
+		group.Go(func() error { return hosts.BuildImage(ctx, b.lab.Engine, system) })
+	}
+	return group.Wait()
+}
+
+// missing are the hosts that a lab of n lacks.
+func missing(have []hosts.Host, n int, systems []string, subnet netip.Prefix) ([]hosts.Spec, error) {
+	taken := map[string]bool{}
+	var used []netip.Addr
+	for _, h := range have {
+		taken[h.Name] = true
+		used = append(used, h.Address)
+	}
+	var specs []hosts.Spec
+	for i := range n {
+		name := fmt.Sprintf("node-%d", i+1)
+		if taken[name] {
+			continue
+		}
+		address, err := hosts.Address(subnet, i+1, used)
+		if err != nil {
+			return nil, err
+		}
+		used = append(used, address)
+		specs = append(specs, hosts.Spec{
+			Name: name, OS: systems[i%len(systems)], Address: address, Zone: zone(i),
+		})
+	}
+	return specs, nil
+}
+
+const region = "ap-southeast-1"
+
+// zone spreads hosts over the region's three availability zones.
+func zone(i int) string { return region + string("abc"[i%3]) }
+
+func (b builder) create(ctx context.Context, s hosts.Spec) error {
+	keys, err := hosts.NewKeys()
+	if err != nil {
+		return err
+	}
+	if err := b.lab.Create(ctx, s, keys, "", b.authorized()); err != nil {
+		return err
+	}
+	return b.await(ctx, hosts.Host{Name: s.Name, Address: s.Address, HostKeys: keys.Public()})
+}
+
+// revive brings a host back that is off, frozen or cut, and lets a new key in.
+func (b builder) revive(ctx context.Context, h hosts.Host, newKey bool) error {
+	if newKey {
+		if err := b.lab.Authorize(ctx, h, b.authorized()); err != nil {
+			return err
+		}
+	}
+	if h.State == hosts.Running {
+		return nil
+	}
+	b.lab.Engine.Say("host %s is %s: bringing it back", h.Name, h.State)
+	if err := b.lab.Revive(ctx, h); err != nil {
+		return err
+	}
+	return b.await(ctx, h)
+}
+
+func (b builder) await(ctx context.Context, h hosts.Host) error {
+	ctx, cancel := context.WithTimeout(ctx, bootLimit)
+	defer cancel()
+	if err := hosts.AwaitLogin(ctx, h, b.signer); err != nil {
+		return err
+	}
+	b.lab.Engine.Say("host %s is up at %s", h.Name, h.Address)
+	return nil
+}
+
+func (b builder) finish(ctx context.Context) error {
+	all, err := b.lab.Hosts(ctx)
+	if err != nil {
+		return err
+	}
+	if err := b.dir.write(all, b.endpoints()); err != nil {
+		return err
+	}
+	b.lab.Engine.Say("lab %q is up: %d hosts; inventory %s, key %s", b.lab.Name, len(all), b.dir.inventory(), b.dir.key())
+	return nil
+}
+
+func (b builder) endpoints() endpoints {
+	gateway := hosts.Gateway(b.lab.Subnet).String()
+	return endpoints{Mirror: "http://" + gateway + ":5000", Region: region}
+}
+
+func down(ctx context.Context, t target) error {
+	lab, err := t.open(ctx)
+	if err != nil {
+		return err
+	}
+	unlock, err := lab.Engine.Lock("lab-" + t.name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := removeHosts(ctx, lab); err != nil {
+		return err
+	}
+	if err := lab.RemoveNetwork(ctx); err != nil {
+		return err
+	}
+	lab.Engine.Say("lab %q is gone; images stay in %s", lab.Name, lab.Engine.Cache)
+	return t.stateDir().remove()
+}
+
+func removeHosts(ctx context.Context, lab *hosts.Lab) error {
+	all, err := lab.Hosts(ctx)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, h := range all {
+		lab.Engine.Say("removing host %s", h.Name)
+		group.Go(func() error { return lab.Remove(ctx, h) })
+	}
+	return group.Wait()
+}
+
+func replace(ctx context.Context, t target, name string) error {
+	lab, err := t.open(ctx)
+	if err != nil {
+		return err
+	}
+	unlock, err := lab.Engine.Lock("lab-" + t.name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	signer, err := t.stateDir().signer()
+	if err != nil {
+		return fmt.Errorf("the lab's key: %w; run `rmqlab up` first, or name its directory with --dir", err)
+	}
+	old, err := lab.Host(ctx, name)
+	if err != nil {
+		return err
+	}
+	spec, err := lab.Replacement(ctx, old)
+	if err != nil {
+		return err
+	}
+	lab.Engine.Say("host %s (%s) is lost; a new one comes at %s", name, old.Address, spec.Address)
+	if err := lab.Remove(ctx, old); err != nil {
+		return err
+	}
+	b := builder{lab: lab, dir: t.stateDir(), signer: signer}
+	if err := b.create(ctx, spec); err != nil {
+		return err
+	}
+	return b.finish(ctx)
+}
+
+func status(ctx context.Context, t target, w io.Writer, asJSON bool) error {
+	lab, err := t.open(ctx)
+	if err != nil {
+		return err
+	}
+	all, err := lab.Hosts(ctx)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		if all == nil {
+			all = []hosts.Host{}
+		}
+		return json.NewEncoder(w).Encode(all)
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "HOST\tSTATE\tADDRESS\tOS\tINSTANCE\tZONE")
+	for _, h := range all {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", h.Name, h.State, h.Address, h.OS, h.Instance, h.Zone)
+	}
+	return table.Flush()
+}
