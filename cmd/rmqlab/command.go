@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -67,6 +68,11 @@ func upCommand(t *target) *cobra.Command {
 			if o.hosts < 1 {
 				return fmt.Errorf("--hosts %d: a lab has at least one host", o.hosts)
 			}
+			for _, system := range o.systems {
+				if !slices.Contains(hosts.Systems(), system) {
+					return fmt.Errorf("--os %s: choose from %s", system, strings.Join(hosts.Systems(), ", "))
+				}
+			}
 			return up(cmd.Context(), *t, o)
 		},
 	}
@@ -112,15 +118,16 @@ func replaceCommand(t *target) *cobra.Command {
 }
 
 func sshCommand(t *target) *cobra.Command {
-	return &cobra.Command{
-		Use:                "ssh HOST [COMMAND…]",
-		Short:              "Log in to a host as " + hosts.User + ", or run a command there",
-		Args:               cobra.MinimumNArgs(1),
-		DisableFlagParsing: false,
+	cmd := &cobra.Command{
+		Use:   "ssh HOST [COMMAND…]",
+		Short: "Log in to a host as " + hosts.User + ", or run a command there",
+		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runSSH(cmd.Context(), *t, args[0], args[1:])
 		},
 	}
+	cmd.Flags().SetInterspersed(false) // flags after HOST are the command's
+	return cmd
 }
 
 func consoleCommand(t *target) *cobra.Command {

@@ -50,7 +50,7 @@ func up(ctx context.Context, t target, o upOptions) error {
 			return err
 		}
 	}
-	b := builder{lab: lab, dir: t.stateDir(), signer: signer, base: o.base}
+	b := builder{lab: lab, dir: t.stateDir(), signer: signer}
 	return b.up(ctx, o, newKey)
 }
 
@@ -59,7 +59,6 @@ type builder struct {
 	lab    *hosts.Lab
 	dir    stateDir
 	signer ssh.Signer
-	base   string
 }
 
 func (b builder) authorized() []byte { return ssh.MarshalAuthorizedKey(b.signer.PublicKey()) }
@@ -69,11 +68,15 @@ func (b builder) up(ctx context.Context, o upOptions, newKey bool) error {
 	if err != nil {
 		return err
 	}
-	specs, err := missing(have, o.hosts, o.systems, b.lab.Subnet)
+	systems := o.systems
+	if o.base != "" {
+		systems = []string{o.base}
+	}
+	specs, err := missing(have, o.hosts, systems, b.lab.Subnet)
 	if err != nil {
 		return err
 	}
-	if err := b.prepare(ctx, specs); err != nil {
+	if err := b.prepare(ctx, specs, o.base); err != nil {
 		return err
 	}
 	group, ctx2 := errgroup.WithContext(ctx)
@@ -89,19 +92,39 @@ func (b builder) up(ctx context.Context, o upOptions, newKey bool) error {
 	return b.finish(ctx)
 }
 
-// prepare brings what hosts stand on: images and network, side by side.
-func (b builder) prepare(ctx context.Context, specs []hosts.Spec) error {
+// prepare brings what hosts stand on, images and network, side by side. It sets the image
+// of each spec.
+func (b builder) prepare(ctx context.Context, specs []hosts.Spec, base string) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return b.lab.Network(ctx) })
+	for _, system := range systemsOf(specs) {
+		group.Go(func() error {
+			image, err := b.image(ctx, system, base)
+			for i := range specs {
+				if specs[i].OS == system {
+					specs[i].Image = image
+				}
+			}
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+func (b builder) image(ctx context.Context, system, base string) (string, error) {
+	if base != "" {
+		return hosts.BuildFromBase(ctx, b.lab.Engine, base)
+	}
+	return hosts.BuildImage(ctx, b.lab.Engine, system)
+}
+
+func systemsOf(specs []hosts.Spec) []string {
 	var systems []string
 	for _, s := range specs {
 		systems = append(systems, s.OS)
 	}
 	slices.Sort(systems)
-	for _, system := range slices.Compact(systems) {
-		group.Go(func() error { return hosts.BuildImage(ctx, b.lab.Engine, system) })
-	}
-	return group.Wait()
+	return slices.Compact(systems)
 }
 
 // missing are the hosts that a lab of n lacks.

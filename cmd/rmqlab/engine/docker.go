@@ -76,3 +76,8 @@ func findDocker() (string, error) {
 	}
 	return "", errors.New("no docker client found in PATH")
 }
+
+// NoSuch reports whether err is Docker's answer that the object does not exist.
+func NoSuch(err error) bool {
+	return err != nil && strings.Contains(strings.ToLower(err.Error()), "no such")
+}

@@ -143,5 +143,10 @@ func (e *Engine) importTar(ctx context.Context, tag, tar string, changes []strin
 	for _, c := range changes {
 		args = append(args, "--change", c)
 	}
-	return e.DockerIO(ctx, f, nil, append(args, "-", tag)...)
+	if err := e.DockerIO(ctx, f, nil, append(args, "-", tag)...); err != nil {
+		return err
+	}
+	// The image of an older recipe has lost its tag; hosts that still run on it keep it.
+	_, err = e.Docker(ctx, "image", "prune", "--force", "--filter", "label="+RecipeLabel)
+	return err
 }

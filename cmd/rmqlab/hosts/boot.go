@@ -16,8 +16,8 @@ import (
 // Spec is a host to be made.
 type Spec struct {
 	Name    string
-	OS      string // one of Systems, for the record when Image is set
-	Image   string // default: the image of OS
+	OS      string // one of Systems or the name of a base image, for the record
+	Image   string // the host image's tag
 	Address netip.Addr
 	Zone    string
 }
@@ -74,7 +74,7 @@ func (l *Lab) Replacement(ctx context.Context, lost Host) (Spec, error) {
 		used = append(used, h.Address)
 	}
 	address, err := replacementAddress(l.Subnet, used)
-	return Spec{Name: lost.Name, OS: lost.OS, Address: address, Zone: lost.Zone}, err
+	return Spec{Name: lost.Name, OS: lost.OS, Image: lost.image, Address: address, Zone: lost.Zone}, err
 }
 
 func (l *Lab) containerName(host string) string { return "rmqlab-" + l.Name + "-" + host }
@@ -86,10 +86,6 @@ var volumes = []string{"docker", "containerd"}
 func (l *Lab) volumeName(host, volume string) string { return l.containerName(host) + "-" + volume }
 
 func (l *Lab) createArgs(s Spec, keys Keys, instance string) []string {
-	image := s.Image
-	if image == "" {
-		image = imageTag(s.OS)
-	}
 	args := []string{
 		"container", "create", "--name", l.containerName(s.Name), "--hostname", s.Name,
 		"--network", l.networkName(), "--ip", s.Address.String(),
@@ -109,7 +105,7 @@ func (l *Lab) createArgs(s Spec, keys Keys, instance string) []string {
 	for _, v := range volumes {
 		args = append(args, "--volume", l.volumeName(s.Name, v)+":/var/lib/"+v)
 	}
-	return append(args, image)
+	return append(args, s.Image)
 }
 
 // copyInto works on a container that runs as on one that does not yet.

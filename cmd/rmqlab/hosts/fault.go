@@ -2,7 +2,11 @@ package hosts
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"net"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -35,16 +39,58 @@ func (l *Lab) Thaw(ctx context.Context, h Host) error {
 	return err
 }
 
-// Cut takes a host's network away.
+// Cut takes a host's network away, as a switch would that stops forwarding: the host's own
+// interface keeps its carrier, its address and its connections.
 func (l *Lab) Cut(ctx context.Context, h Host) error {
-	_, err := l.Engine.Docker(ctx, "network", "disconnect", "--force", l.networkName(), h.container)
-	return err
+	return l.cable(ctx, h, "nomaster")
 }
 
-// Heal undoes Cut: the host has its address again.
+// Heal undoes Cut.
 func (l *Lab) Heal(ctx context.Context, h Host) error {
-	_, err := l.Engine.Docker(ctx, "network", "connect", "--ip", h.Address.String(), l.networkName(), h.container)
-	return err
+	return l.cable(ctx, h, "master", l.bridge())
+}
+
+func (l *Lab) cable(ctx context.Context, h Host, to ...string) error {
+	if h.pid == 0 {
+		return fmt.Errorf("host %s is off: start it first", h.Name)
+	}
+	peer, err := peerInterface(h.pid)
+	if err != nil {
+		return fmt.Errorf("host %s: %w", h.Name, err)
+	}
+	args := append([]string{"link", "set", "dev", peer}, to...)
+	if out, err := exec.CommandContext(ctx, "ip", args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("ip %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+// isCut reports whether the machine's end of a host's cable is in no bridge.
+func isCut(pid int) bool {
+	peer, err := peerInterface(pid)
+	if err != nil {
+		return true
+	}
+	_, err = os.Stat("/sys/class/net/" + peer + "/master")
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// peerInterface is the machine's end of the cable to a host's eth0.
+func peerInterface(pid int) (string, error) {
+	// A host's own /sys shows its own network.
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/root/sys/class/net/eth0/iflink", pid))
+	if err != nil {
+		return "", fmt.Errorf("looking for its network: %w", err)
+	}
+	index, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return "", err
+	}
+	iface, err := net.InterfaceByIndex(index)
+	if err != nil {
+		return "", fmt.Errorf("looking for the other end of its cable: %w", err)
+	}
+	return iface.Name, nil
 }
 
 // Revive undoes Kill, Freeze or Cut, whichever a host suffers.

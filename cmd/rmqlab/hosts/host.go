@@ -32,6 +32,7 @@ type Host struct {
 	HostKeys []string `json:"-"`
 
 	container string
+	image     string
 	pid       int // of the host's PID 1, on the machine
 }
 
@@ -109,7 +110,7 @@ func (l *Lab) Hosts(ctx context.Context) ([]Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseHosts([]byte(out), l.networkName())
+	return parseHosts([]byte(out), isCut)
 }
 
 // Host returns the host of that name; the error lists the names there are.
@@ -139,14 +140,14 @@ type inspected struct {
 		Pid    int
 	}
 	Config struct {
+		Image  string
 		Labels map[string]string
-	}
-	NetworkSettings struct {
-		Networks map[string]json.RawMessage
 	}
 }
 
-func parseHosts(inspect []byte, network string) ([]Host, error) {
+// parseHosts reads `docker container inspect`; isCut tells of a running host, by its PID 1,
+// whether its network is cut.
+func parseHosts(inspect []byte, isCut func(pid int) bool) ([]Host, error) {
 	var all []inspected
 	if err := json.Unmarshal(inspect, &all); err != nil {
 		return nil, fmt.Errorf("reading docker container inspect: %w", err)
@@ -158,16 +159,16 @@ func parseHosts(inspect []byte, network string) ([]Host, error) {
 		if err != nil {
 			return nil, fmt.Errorf("container %s: label %s: %w", c.ID, labelAddress, err)
 		}
-		_, connected := c.NetworkSettings.Networks[network]
 		found[i] = Host{
 			Name:      labels[labelHost],
-			State:     hostState(c.State.Status, connected),
+			State:     hostState(c.State.Status, func() bool { return isCut(c.State.Pid) }),
 			Address:   address,
 			OS:        labels[labelOS],
 			Instance:  labels[labelInstance],
 			Zone:      labels[labelZone],
 			HostKeys:  strings.Split(labels[labelHostKeys], "\n"),
 			container: c.ID,
+			image:     c.Config.Image,
 			pid:       c.State.Pid,
 		}
 	}
@@ -175,16 +176,16 @@ func parseHosts(inspect []byte, network string) ([]Host, error) {
 	return found, nil
 }
 
-func hostState(status string, connected bool) State {
+func hostState(status string, isCut func() bool) State {
 	switch {
 	case status == "paused":
 		return Frozen
-	case status == "running" && !connected:
+	case status != "running":
+		return Killed
+	case isCut():
 		return Cut
-	case status == "running":
-		return Running
 	}
-	return Killed
+	return Running
 }
 
 // compareNames orders node-2 before node-10.

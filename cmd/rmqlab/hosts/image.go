@@ -19,22 +19,20 @@ func Systems() []string {
 	return append(slices.Sorted(maps.Keys(suites)), amzn.Lines...)
 }
 
-// imageTag is the image of a system's hosts.
-func imageTag(system string) string { return "rmqlab/host:" + system }
-
-// BuildImage makes sure that the image of that system's hosts is there.
-func BuildImage(ctx context.Context, e *engine.Engine, system string) error {
+// BuildImage makes sure that the image of that system's hosts is there, and returns its tag.
+func BuildImage(ctx context.Context, e *engine.Engine, system string) (string, error) {
+	tag := "rmqlab/host:" + system
 	if suite, ok := suites[system]; ok {
 		mirror, err := engine.ReadMirror(ctx)
 		if err != nil {
-			return err
+			return "", err
 		}
-		return e.BuildRootfs(ctx, imageTag(system), debianRootfs(suite, mirror))
+		return tag, e.BuildRootfs(ctx, tag, debianRootfs(suite, mirror))
 	}
 	if slices.Contains(amzn.Lines, system) {
-		return amzn.Build(ctx, e, system)
+		return tag, amzn.Build(ctx, e, system)
 	}
-	return fmt.Errorf("no host system is called %q: choose from %s", system, strings.Join(Systems(), ", "))
+	return "", fmt.Errorf("no host system is called %q: choose from %s", system, strings.Join(Systems(), ", "))
 }
 
 // debianPackages are what Debian's own cloud image has and a provisioner may meet, and no more:
