@@ -69,9 +69,9 @@ name_package_manager() {
     amzn2023) ln -sfn dnf-3 /usr/bin/yum ;;
     amzn2)
       rm /usr/bin/dnf
-      mv /usr/bin/dnf-3 /usr/bin/yum
+      mkdir -p /usr/libexec/rmqlab
+      mv /usr/bin/dnf-3 /usr/libexec/rmqlab/yum
       ln -sfn dnf/dnf.conf /etc/yum.conf
-      chmod 755 /usr/bin/amazon-linux-extras
       ;;
   esac
 }
