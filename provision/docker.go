@@ -1,0 +1,87 @@
+package provision
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/moby/moby/client"
+
+	"github.com/rmqprov/rmqprov/provision/plan"
+	"github.com/rmqprov/rmqprov/provision/remote"
+)
+
+func dialDocker(ssh *remote.Host) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	return func(ctx context.Context, _, _ string) (net.Conn, error) { return ssh.DockerDial(ctx) }
+}
+
+// installScript installs, enables and starts Docker on every supported system.
+//
+//go:embed install_docker.sh
+var installScript string
+
+// installDocker runs the script and then waits until the Engine answers.
+func (s *Session) installDocker(ctx context.Context, m *machine, _ plan.InstallDocker, say func(string)) error {
+	_, err := m.ssh.Run(ctx, remote.Command{
+		Script: installScript, Sudo: true, Stdout: lines(say), Stderr: lines(say),
+	})
+	if err != nil {
+		return fmt.Errorf("installing Docker on %s: %w\n→ nothing else on the host was changed; mend what the package manager complains of there and run apply again", m.Name, err)
+	}
+	return answers(ctx, m)
+}
+
+// startDocker enables and starts an installed Engine.
+func (s *Session) startDocker(ctx context.Context, m *machine) error {
+	_, err := m.ssh.Run(ctx, remote.Command{Argv: []string{"systemctl", "enable", "--now", "docker"}, Sudo: true})
+	if err != nil {
+		return fmt.Errorf("starting Docker on %s: %w\n→ look at `journalctl -u docker` there", m.Name, err)
+	}
+	return answers(ctx, m)
+}
+
+// answerWithin bounds the wait for an Engine after its start.
+const answerWithin = time.Minute
+
+// answers waits until the Engine's API answers. The socket exists before the
+// daemon listens on it, and nothing tells the moment.
+func answers(ctx context.Context, m *machine) error {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	for {
+		_, err := m.docker.Ping(ctx, client.PingOptions{})
+		if err == nil {
+			return nil
+		}
+		if pause(ctx, 200*time.Millisecond) != nil {
+			return fmt.Errorf("Docker on %s did not answer within %s: %w\n→ look at `journalctl -u docker` there", m.Name, answerWithin, err)
+		}
+	}
+}
+
+// writeDaemon writes daemon.json and lets a running Engine read it.
+func (s *Session) writeDaemon(ctx context.Context, m *machine, a plan.WriteDaemon) error {
+	_, err := m.ssh.Put(ctx, remote.File{Path: plan.DaemonPath, Content: a.Content, Mode: 0o644, Owner: "root", Group: "root", Sudo: true})
+	if err != nil || a.Then == "" {
+		return err
+	}
+	if _, err = m.ssh.Run(ctx, remote.Command{Argv: []string{"systemctl", a.Then, "docker"}, Sudo: true}); err != nil {
+		return fmt.Errorf("%sing Docker on %s: %w\n→ look at `journalctl -u docker` there; the file is %s", a.Then, m.Name, err, plan.DaemonPath)
+	}
+	return answers(ctx, m)
+}
+
+// lines splits what is written to it into lines.
+type lines func(string)
+
+func (l lines) Write(p []byte) (int, error) {
+	for line := range strings.Lines(string(p)) {
+		if line = strings.TrimRight(line, "\r\n"); line != "" {
+			l(line)
+		}
+	}
+	return len(p), nil
+}

@@ -1,0 +1,161 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/moby/moby/client"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rmqprov/rmqprov/inventory"
+	"github.com/rmqprov/rmqprov/provision/plan"
+	"github.com/rmqprov/rmqprov/provision/remote"
+	"github.com/rmqprov/rmqprov/provision/state"
+)
+
+// observeParallel bounds the hosts observed at once.
+const observeParallel = 128
+
+// Observe sees all hosts and the swarm at the same time. It changes nothing.
+// What could not be seen carries its error in the snapshot; the error returned
+// is only the context's.
+func (s *Session) Observe(ctx context.Context, want plan.Want) (state.Snapshot, error) {
+	snap := state.Snapshot{Hosts: make(map[string]state.Host, len(s.names))}
+	var mu sync.Mutex
+	var reader swarmReader
+	var g errgroup.Group
+	g.SetLimit(observeParallel)
+	for _, name := range s.names {
+		m := s.hosts[name]
+		g.Go(func() error {
+			seen := observeHost(ctx, m, want.Paths(m.Host))
+			reader.offer(ctx, m, seen.Engine.Value, s.inv)
+			mu.Lock()
+			defer mu.Unlock()
+			snap.Hosts[name] = seen
+			return nil
+		})
+	}
+	_ = g.Wait() // its functions return no error: each host's stands in the snapshot
+	snap.Swarm = reader.result
+	for _, name := range s.names {
+		if e := snap.Hosts[name].Engine.Value; e != nil && e.Manager && e.ClusterTags[plan.OwnerLabel] == s.inv.Cluster.Name {
+			s.addManager(name)
+		}
+	}
+	return snap, ctx.Err()
+}
+
+// observeHost asks a host for its facts and its Engine at once: where the
+// Engine turns out not to run, its failure to answer is no news.
+func observeHost(ctx context.Context, m *machine, paths []string) state.Host {
+	var seen state.Host
+	if err := m.ssh.Connect(ctx); err != nil {
+		seen.Facts.Err = err
+		return seen
+	}
+	var both sync.WaitGroup
+	both.Go(func() { seen.Facts.Value, seen.Facts.Err = facts(ctx, m.ssh, paths) })
+	both.Go(func() { seen.Engine.Value, seen.Engine.Err = engine(ctx, m.docker) })
+	both.Wait()
+	if seen.Facts.Err == nil && !seen.Facts.Value.Docker.Active {
+		seen.Engine = state.Known[*state.Engine]{}
+	}
+	return seen
+}
+
+func facts(ctx context.Context, ssh *remote.Host, paths []string) (state.Facts, error) {
+	r, err := ssh.Run(ctx, remote.Command{Script: state.FactsScript, Argv: paths, Sudo: true})
+	if err != nil {
+		return state.Facts{}, fmt.Errorf("asking for its facts: %w", err)
+	}
+	return state.ParseFacts(r.Stdout)
+}
+
+// engine reads a host's Engine. The calls follow one another on one
+// connection: a connection costs more than all of them.
+func engine(ctx context.Context, docker *client.Client) (*state.Engine, error) {
+	info, err := docker.Info(ctx, client.InfoOptions{})
+	if err != nil {
+		return nil, err
+	}
+	i := info.Info
+	e := &state.Engine{
+		Version: i.ServerVersion, LiveRestore: i.LiveRestoreEnabled, NodeID: i.Swarm.NodeID,
+		SwarmState: string(i.Swarm.LocalNodeState), SwarmError: i.Swarm.Error, Manager: i.Swarm.ControlAvailable,
+		Images: map[string]bool{}, Volumes: map[string]bool{},
+	}
+	if c := i.Swarm.Cluster; c != nil {
+		e.ClusterID, e.ClusterTags = c.ID, c.Spec.Labels
+	}
+	images, err := docker.ImageList(ctx, client.ImageListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	for _, image := range images.Items {
+		for _, tag := range image.RepoTags {
+			e.Images[tag] = true
+		}
+	}
+	volumes, err := docker.VolumeList(ctx, client.VolumeListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range volumes.Items {
+		e.Volumes[v.Name] = true
+	}
+	return e, nil
+}
+
+// swarmReader reads the swarm through the first manager of ours that is seen,
+// while the other hosts are still being asked.
+type swarmReader struct {
+	mu     sync.Mutex
+	result state.Known[*state.Swarm]
+}
+
+func (r *swarmReader) offer(ctx context.Context, m *machine, e *state.Engine, inv *inventory.Inventory) {
+	if e == nil || !e.Manager || e.ClusterTags[plan.OwnerLabel] != inv.Cluster.Name {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.result.Value != nil {
+		return
+	}
+	got, err := readSwarm(ctx, m.docker)
+	if err != nil {
+		r.result.Err = errors.Join(r.result.Err, fmt.Errorf("%s says: %w", m.Name, err))
+		return
+	}
+	got.ID, got.Labels = e.ClusterID, e.ClusterTags
+	r.result = state.Known[*state.Swarm]{Value: got}
+}
+
+func readSwarm(ctx context.Context, docker *client.Client) (*state.Swarm, error) {
+	nodes, err := docker.NodeList(ctx, client.NodeListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	services, err := docker.ServiceList(ctx, client.ServiceListOptions{Status: true})
+	if err != nil {
+		return nil, err
+	}
+	networks, err := docker.NetworkList(ctx, client.NetworkListOptions{Filters: filter("driver", "overlay")})
+	if err != nil {
+		return nil, err
+	}
+	configs, err := docker.ConfigList(ctx, client.ConfigListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	secrets, err := docker.SecretList(ctx, client.SecretListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return &state.Swarm{
+		Nodes: nodes.Items, Services: services.Items, Networks: networks.Items, Configs: configs.Items, Secrets: secrets.Items,
+	}, nil
+}

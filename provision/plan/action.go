@@ -1,0 +1,164 @@
+package plan
+
+import (
+	"io/fs"
+	"net/netip"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+
+	"github.com/rmqprov/rmqprov/playbooks"
+	"github.com/rmqprov/rmqprov/provision/state"
+)
+
+// Action is what a step does, with all it needs. Each has its own file in
+// package provision.
+type Action interface{ action() }
+
+// The actions on a host.
+type (
+	// InstallDocker installs the Engine from the host's own packages, enables
+	// and starts it.
+	InstallDocker struct{ OS state.OS }
+
+	// StartDocker enables and starts an Engine that is installed.
+	StartDocker struct{}
+
+	// WriteDaemon writes daemon.json. Then says what makes the Engine read it:
+	// "" (it is not running yet), "reload" or "restart".
+	WriteDaemon struct {
+		Content []byte
+		Then    string
+	}
+
+	// PutFiles writes files, and then restarts units where one of them changed.
+	PutFiles struct {
+		Files   []HostFile
+		Restart []string
+	}
+
+	// InitSwarm starts a swarm on its first manager.
+	InitSwarm struct {
+		Advertise    netip.Addr
+		Pools        []netip.Prefix
+		SubnetSize   int
+		DataPathPort int
+		Labels       map[string]string
+	}
+
+	// JoinSwarm makes the host a member; the token comes from one of the hosts
+	// named in Through, at the moment it is needed.
+	JoinSwarm struct {
+		Advertise netip.Addr
+		Manager   bool
+		Through   []string
+	}
+
+	// UpdateNode brings the swarm node of a host to labels, role and
+	// availability.
+	UpdateNode struct {
+		Set    map[string]string
+		Remove []string
+		Role   swarm.NodeRole // "": left as it is
+	}
+
+	// PullImage fetches an image ahead of the service that needs it.
+	PullImage struct{ Ref string }
+)
+
+// HostFile is a file for a host.
+type HostFile struct {
+	Path    string
+	Content []byte
+	Mode    fs.FileMode
+	Owner   string
+	Group   string
+}
+
+// The actions on the swarm as a whole.
+type (
+	// CreateNetwork makes an overlay network.
+	CreateNetwork struct {
+		Name       string
+		Subnet     string
+		MTU        int
+		Attachable bool
+		Encrypted  bool
+		Labels     map[string]string
+		Replace    bool // an unused network of that name goes first
+	}
+
+	// CreateConfig makes a Docker config.
+	CreateConfig struct {
+		Object  string
+		Content []byte
+		Labels  map[string]string
+	}
+
+	// RemoveConfig removes a Docker config that nothing refers to.
+	RemoveConfig struct{ Object string }
+
+	// CreateSecret makes the Docker secrets of one value. A generated value is
+	// made at that moment and never leaves the process but to the swarm.
+	CreateSecret struct {
+		Secret playbooks.Secret
+		Labels map[string]string
+		// Stale are objects of the same value left by a run that was killed
+		// between two of them; no service uses them, and they go first.
+		Stale []string
+	}
+
+	// RemoveSecret removes a Docker secret that nothing refers to.
+	RemoveSecret struct{ Object string }
+
+	// CreateService makes a service.
+	CreateService struct{ Spec swarm.ServiceSpec }
+
+	// UpdateService changes a service, and waits until its tasks are the new
+	// ones.
+	UpdateService struct{ Spec swarm.ServiceSpec }
+
+	// RemoveService removes a service.
+	RemoveService struct{ Name string }
+
+	// RemoveNetwork removes a network that nothing uses.
+	RemoveNetwork struct{ Name string }
+
+	// RunCommand runs a command in a container until it succeeds.
+	RunCommand struct {
+		Exec     []string
+		Services []string // names of the swarm services that have a container to run it in
+		All      bool     // in a container of each task, not in the first that runs
+		Within   time.Duration
+		Once     bool // a failure is final: it is a deed, not a question
+	}
+
+	// RecordStack notes in the swarm that a stack of this content stands and
+	// that its gates held.
+	RecordStack struct {
+		Stack  string
+		Object string
+		Hash   string
+		Labels map[string]string
+	}
+)
+
+func (InstallDocker) action() {}
+func (StartDocker) action()   {}
+func (WriteDaemon) action()   {}
+func (PutFiles) action()      {}
+func (InitSwarm) action()     {}
+func (JoinSwarm) action()     {}
+func (UpdateNode) action()    {}
+func (PullImage) action()     {}
+func (CreateNetwork) action() {}
+func (RemoveNetwork) action() {}
+func (CreateConfig) action()  {}
+func (RemoveConfig) action()  {}
+func (CreateSecret) action()  {}
+func (RemoveSecret) action()  {}
+func (CreateService) action() {}
+func (UpdateService) action() {}
+func (RemoveService) action() {}
+func (RunCommand) action()    {}
+func (RecordStack) action()   {}

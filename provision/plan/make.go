@@ -1,0 +1,85 @@
+package plan
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/rmqprov/rmqprov/inventory"
+	"github.com/rmqprov/rmqprov/provision/state"
+)
+
+// OwnerLabel marks everything that rmqprov made, with the cluster's name.
+// What does not carry it is somebody else's and stays as it is.
+const OwnerLabel = "rmqprov.cluster"
+
+// HostLabel is the label of a swarm node with the host's name in the
+// inventory, which need not be its hostname.
+const HostLabel = "rmqprov.host"
+
+// Make compares what is wanted with what was seen. Its error is Refused where
+// something that it would have to know could not be seen, or where going on
+// would do harm.
+func Make(want Want, got state.Snapshot) (*Plan, error) {
+	b := &builder{want: want, inv: want.Inventory, got: got, slots: map[string]string{}}
+	b.checkHosts()
+	b.checkSwarm()
+	if len(b.refused) > 0 {
+		return nil, b.refused
+	}
+	b.assignSlots()
+	for _, h := range b.inv.Hosts {
+		b.daemon(h)
+		b.docker(h)
+		b.files(h)
+	}
+	b.swarm()
+	b.networks()
+	for _, h := range b.inv.Hosts {
+		b.node(h)
+		b.images(h)
+	}
+	b.stacks()
+	b.leftovers()
+	if len(b.refused) > 0 {
+		return nil, b.refused
+	}
+	return &Plan{Steps: sorted(b.steps)}, nil
+}
+
+// builder collects steps while the topics are gone through.
+type builder struct {
+	want    Want
+	inv     *inventory.Inventory
+	got     state.Snapshot
+	steps   []Step
+	refused Refused
+	slots   map[string]string // slot → name of the host that holds it or is to hold it
+}
+
+func (b *builder) add(s Step) { b.steps = append(b.steps, s) }
+
+func (b *builder) refuse(host, reason, fix string) {
+	b.refused = append(b.refused, Refusal{Host: host, Reason: reason, Fix: fix})
+}
+
+// labels are put on everything that is made.
+func (b *builder) labels() map[string]string {
+	return map[string]string{OwnerLabel: b.inv.Cluster.Name}
+}
+
+// engine returns the Engine of a host, nil where none runs.
+func (b *builder) engine(host string) *state.Engine { return b.got.Hosts[host].Engine.Value }
+
+func hostID(host string, parts ...string) ID { return joined("host", host, parts) }
+
+func stackID(stack string, parts ...string) ID { return joined("stack", stack, parts) }
+
+func joined(kind, name string, parts []string) ID {
+	id := kind + "." + name
+	for _, p := range parts {
+		id += "." + p
+	}
+	return ID(id)
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,343 @@
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/api/types/swarm"
+
+	"github.com/rmqprov/rmqprov/inventory"
+	"github.com/rmqprov/rmqprov/playbooks"
+	"github.com/rmqprov/rmqprov/provision/state"
+)
+
+// threeHosts wants a database of three members that form one after the other,
+// and a proxy in front of them on every host.
+func threeHosts() Want {
+	inv := &inventory.Inventory{
+		Cluster:  inventory.Cluster{Name: "rmq"},
+		Docker:   inventory.Docker{LogMaxSize: "50m", LogMaxFile: 3},
+		Networks: []inventory.Network{{Name: "prod", Subnet: "10.0.1.0/24", Attachable: true}},
+	}
+	for i, name := range []string{"a", "b", "c"} {
+		inv.Hosts = append(inv.Hosts, inventory.Host{Name: name, Address: fmt.Sprintf("192.0.2.%d", i+1)})
+	}
+	db := playbooks.Stack{
+		Name: "db", Networks: []string{"prod"}, Roll: "db", Form: playbooks.FormFirst,
+		Slots:   []playbooks.SlotSet{{Name: "db", Names: []string{"db-01", "db-02", "db-03"}}},
+		Configs: []playbooks.Config{{Name: "conf", Object: "db_conf-1111", Content: []byte("x")}},
+		Secrets: []playbooks.Secret{{Name: "cookie", Generate: 8, Objects: []playbooks.SecretObject{{Object: "db_cookie-g1"}}}},
+		Gates: []playbooks.Gate{
+			{Name: "started", Exec: []string{"true"}, On: playbooks.OnSlot},
+			{Name: "formed", Exec: []string{"true"}, On: playbooks.OnOne},
+		},
+		Hooks: []playbooks.Hook{{Moment: "before stop", Name: "drain", Exec: []string{"drain"}, On: playbooks.OnSlot}},
+	}
+	for _, slot := range db.Slots[0].Names {
+		db.Services = append(db.Services, service("db", slot, slot, "db:1"))
+	}
+	proxy := playbooks.Stack{Name: "proxy", DependsOn: []string{"db"}, Services: []playbooks.Service{service("proxy", "proxy", "", "proxy:1")}}
+	return Want{Inventory: inv, Stacks: []playbooks.Stack{db, proxy}}
+}
+
+func service(stack, name, slot, image string) playbooks.Service {
+	return playbooks.Service{Name: stack + "_" + name, Slot: slot, Spec: swarm.ServiceSpec{
+		Annotations: swarm.Annotations{Name: stack + "_" + name, Labels: map[string]string{OwnerLabel: "rmq"}},
+		TaskTemplate: swarm.TaskSpec{
+			ContainerSpec: &swarm.ContainerSpec{Image: image, Env: []string{"A=1"}},
+			Networks:      []swarm.NetworkAttachmentConfig{{Target: "prod"}},
+		},
+	}}
+}
+
+// bare is what three hosts with nothing on them look like.
+func bare(w Want) state.Snapshot {
+	snap := state.Snapshot{Hosts: map[string]state.Host{}}
+	for _, h := range w.Inventory.Hosts {
+		snap.Hosts[h.Name] = state.Host{Facts: state.Known[state.Facts]{Value: state.Facts{
+			OS:        state.OS{ID: "debian", Version: "13", Pretty: "Debian 13"},
+			Addresses: []netip.Prefix{netip.MustParsePrefix(h.Address + "/24")},
+			Files:     map[string]state.File{},
+		}}}
+	}
+	return snap
+}
+
+// built is what the hosts look like after all that Make asks for bare ones was
+// done.
+func built(t *testing.T, w Want) state.Snapshot {
+	t.Helper()
+	p, err := Make(w, bare(w))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := bare(w)
+	s := &state.Swarm{ID: "S", Labels: map[string]string{OwnerLabel: "rmq"}}
+	got.Swarm.Value = s
+	for name, h := range got.Hosts {
+		h.Facts.Value.Docker = state.Unit{Loaded: true, Enabled: true, Active: true}
+		h.Engine.Value = &state.Engine{
+			Version: "26.1.5", NodeID: "node-" + name, SwarmState: "active", Manager: true, ClusterID: "S",
+			ClusterTags: s.Labels, Images: map[string]bool{}, Volumes: map[string]bool{},
+		}
+		got.Hosts[name] = h
+	}
+	for _, h := range w.Inventory.Hosts {
+		s.Nodes = append(s.Nodes, swarm.Node{
+			ID: "node-" + h.Name, Status: swarm.NodeStatus{State: swarm.NodeStateReady},
+			Spec: swarm.NodeSpec{Role: swarm.NodeRoleManager, Availability: swarm.NodeAvailabilityActive},
+		})
+	}
+	for _, step := range p.Steps {
+		apply(got, step)
+	}
+	return got
+}
+
+// apply does a step to a snapshot.
+func apply(got state.Snapshot, step Step) {
+	s := got.Swarm.Value
+	switch a := step.Action.(type) {
+	case WriteDaemon:
+		got.Hosts[step.Host].Facts.Value.Files[DaemonPath] = state.File{Content: a.Content}
+	case UpdateNode:
+		for i := range s.Nodes {
+			if s.Nodes[i].ID == "node-"+step.Host {
+				s.Nodes[i].Spec.Labels = a.Set
+			}
+		}
+	case PullImage:
+		got.Hosts[step.Host].Engine.Value.Images[a.Ref] = true
+	case CreateNetwork:
+		s.Networks = append(s.Networks, network.Summary{Network: network.Network{
+			ID: "net-id", Name: a.Name, Driver: "overlay", Attachable: a.Attachable,
+			IPAM: network.IPAM{Config: []network.IPAMConfig{{Subnet: netip.MustParsePrefix(a.Subnet)}}},
+		}})
+	case CreateConfig:
+		s.Configs = append(s.Configs, swarm.Config{Spec: swarm.ConfigSpec{Annotations: swarm.Annotations{Name: a.Object, Labels: a.Labels}}})
+	case RecordStack:
+		s.Configs = append(s.Configs, swarm.Config{Spec: swarm.ConfigSpec{Annotations: swarm.Annotations{
+			Name: a.Object, Labels: map[string]string{OwnerLabel: "rmq", HashLabel: a.Hash}}}})
+	case CreateSecret:
+		for _, o := range a.Secret.Objects {
+			s.Secrets = append(s.Secrets, swarm.Secret{Spec: swarm.SecretSpec{Annotations: swarm.Annotations{Name: o.Object, Labels: a.Labels}}})
+		}
+	case CreateService:
+		spec := copySpec(a.Spec)
+		for i := range spec.TaskTemplate.Networks {
+			spec.TaskTemplate.Networks[i].Target = "net-id"
+		}
+		s.Services = append(s.Services, swarm.Service{ID: "id-" + spec.Name, Spec: spec})
+	}
+}
+
+func copySpec(spec swarm.ServiceSpec) (out swarm.ServiceSpec) {
+	data, _ := json.Marshal(spec)
+	_ = json.Unmarshal(data, &out)
+	return out
+}
+
+func mustMake(t *testing.T, w Want, got state.Snapshot) *Plan {
+	t.Helper()
+	p, err := Make(w, got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestMakePlansABareClusterWithoutBarriers(t *testing.T) {
+	w := threeHosts()
+	want := `
+host.a.daemon : the file is not there
+host.a.docker ← host.a.daemon : docker not installed
+host.b.daemon : the file is not there
+host.b.docker ← host.b.daemon : docker not installed
+host.c.daemon : the file is not there
+host.c.docker ← host.c.daemon : docker not installed
+swarm.init ← host.a.daemon, host.a.docker : no host is in a swarm (asked a, b, c)
+host.b.swarm ← host.b.daemon, host.b.docker, swarm.init : not a member, want manager
+host.c.swarm ← host.c.daemon, host.c.docker, swarm.init : not a member, want manager
+network.prod ← swarm.init : no network of that name
+host.a.node ← swarm.init : labels.rmqprov.cluster is missing; labels.rmqprov.host is missing; labels.rmqprov.slot.db-01 is missing
+host.a.image.db:1 ← host.a.daemon, host.a.docker, swarm.init : image not on the host
+host.a.image.proxy:1 ← host.a.daemon, host.a.docker, swarm.init : image not on the host
+host.b.node ← host.b.swarm, swarm.init : labels.rmqprov.cluster is missing; labels.rmqprov.host is missing; labels.rmqprov.slot.db-02 is missing
+host.b.image.db:1 ← host.b.daemon, host.b.docker, host.b.swarm, swarm.init : image not on the host
+host.b.image.proxy:1 ← host.b.daemon, host.b.docker, host.b.swarm, swarm.init : image not on the host
+host.c.node ← host.c.swarm, swarm.init : labels.rmqprov.cluster is missing; labels.rmqprov.host is missing; labels.rmqprov.slot.db-03 is missing
+host.c.image.db:1 ← host.c.daemon, host.c.docker, host.c.swarm, swarm.init : image not on the host
+host.c.image.proxy:1 ← host.c.daemon, host.c.docker, host.c.swarm, swarm.init : image not on the host
+stack.db.config.conf ← swarm.init : no config of that content
+stack.db.secret.cookie ← swarm.init : not there; its value will be generated once
+stack.db.service.db-01 ← host.a.image.db:1, host.a.node, network.prod, stack.db.config.conf, stack.db.secret.cookie, swarm.init : not deployed
+stack.db.gate.started.db-01 ← stack.db.service.db-01 : the stack changes
+stack.db.service.db-02 ← host.b.image.db:1, host.b.node, host.b.swarm, network.prod, stack.db.config.conf, stack.db.gate.started.db-01, stack.db.secret.cookie, stack.db.service.db-01, swarm.init : not deployed
+stack.db.gate.started.db-02 ← stack.db.service.db-02 : the stack changes
+stack.db.service.db-03 ← host.c.image.db:1, host.c.node, host.c.swarm, network.prod, stack.db.config.conf, stack.db.gate.started.db-01, stack.db.secret.cookie, stack.db.service.db-01, swarm.init : not deployed
+stack.db.gate.started.db-03 ← stack.db.service.db-03 : the stack changes
+stack.db.gate.formed ← stack.db.gate.started.db-01, stack.db.gate.started.db-02, stack.db.gate.started.db-03, stack.db.service.db-01, stack.db.service.db-02, stack.db.service.db-03 : the stack changes
+`
+	got := mustMake(t, w, bare(w)).Graph()
+	head, _, _ := strings.Cut(got, "stack.db.ready")
+	if diff := cmp.Diff(strings.TrimSpace(want), strings.TrimSpace(head)); diff != "" {
+		t.Error(diff)
+	}
+	if !strings.Contains(got, "\nstack.proxy.service.proxy ← ") || !strings.Contains(got, "stack.db.ready, swarm.init : not deployed") {
+		t.Errorf("the proxy does not wait for the database:\n%s", got)
+	}
+}
+
+func TestMakePlansNothingAfterApply(t *testing.T) {
+	w := threeHosts()
+	if p := mustMake(t, w, built(t, w)); !p.Empty() {
+		t.Errorf("not empty:\n%s", p.Graph())
+	}
+}
+
+func TestMakeIsTheSameEveryTime(t *testing.T) {
+	w := threeHosts()
+	first := mustMake(t, w, bare(w)).Graph()
+	for range 50 {
+		if again := mustMake(t, w, bare(w)).Graph(); again != first {
+			t.Fatal(cmp.Diff(first, again))
+		}
+	}
+}
+
+func TestMakeMendsDriftAndNothingElse(t *testing.T) {
+	tests := []struct {
+		name  string
+		drift func(state.Snapshot)
+		want  string
+	}{
+		{"docker stopped", func(s state.Snapshot) {
+			h := s.Hosts["b"]
+			h.Facts.Value.Docker.Active = false
+			s.Hosts["b"] = h
+		}, "host.b.docker : docker is installed but not running"},
+		{"docker disabled", func(s state.Snapshot) {
+			h := s.Hosts["b"]
+			h.Facts.Value.Docker.Enabled = false
+			s.Hosts["b"] = h
+		}, "host.b.docker : docker is not enabled"},
+		{"daemon.json edited", func(s state.Snapshot) {
+			s.Hosts["c"].Facts.Value.Files[DaemonPath] = state.File{Content: []byte(`{"debug": true}`)}
+		}, "host.c.daemon : differs in log-opts"},
+		{"slot label removed", func(s state.Snapshot) {
+			delete(s.Swarm.Value.Nodes[0].Spec.Labels, "rmqprov.slot.db-01")
+		}, "host.a.node : labels.rmqprov.slot.db-01 is missing"},
+		{"foreign label added", func(s state.Snapshot) {
+			s.Swarm.Value.Nodes[0].Spec.Labels["team"] = "x"
+		}, ""},
+		{"foreign service added", func(s state.Snapshot) {
+			s.Swarm.Value.Services = append(s.Swarm.Value.Services, swarm.Service{Spec: swarm.ServiceSpec{Annotations: swarm.Annotations{Name: "x"}}})
+		}, ""},
+		{"node drained", func(s state.Snapshot) {
+			s.Swarm.Value.Nodes[1].Spec.Availability = swarm.NodeAvailabilityDrain
+		}, "host.b.node : availability is drain, want active"},
+		{"manager demoted", func(s state.Snapshot) {
+			s.Swarm.Value.Nodes[1].Spec.Role = swarm.NodeRoleWorker
+		}, "host.b.node : role is worker, want manager"},
+		{"config removed", func(s state.Snapshot) {
+			s.Swarm.Value.Configs = s.Swarm.Value.Configs[1:]
+		}, "stack.db.config.conf : no config of that content"},
+		{"image changed", func(s state.Snapshot) {
+			s.Swarm.Value.Services[1].Spec.TaskTemplate.ContainerSpec.Image = "db:0"
+		}, `stack.db.before-stop.drain.db-02 : before stop of db-02
+stack.db.service.db-02 ← stack.db.before-stop.drain.db-02 : differs in TaskTemplate.ContainerSpec.Image
+stack.db.gate.started.db-02 ← stack.db.service.db-02 : the stack changes
+stack.db.gate.formed ← stack.db.gate.started.db-02, stack.db.service.db-02 : the stack changes
+stack.db.ready`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := threeHosts()
+			got := built(t, w)
+			tt.drift(got)
+			text := strings.TrimSpace(mustMake(t, w, got).Graph())
+			if tt.want == "" && text != "" || !strings.HasPrefix(text, tt.want) {
+				t.Error(cmp.Diff(tt.want, text))
+			}
+		})
+	}
+}
+
+func TestMakeRollsOneMemberAtATime(t *testing.T) {
+	w := threeHosts()
+	got := built(t, w)
+	for i := range w.Stacks[0].Services {
+		w.Stacks[0].Services[i].Spec.TaskTemplate.ContainerSpec.Env = []string{"A=2"}
+	}
+	want := `
+stack.db.before-stop.drain.db-01 : before stop of db-01
+stack.db.service.db-01 ← stack.db.before-stop.drain.db-01 : differs in TaskTemplate.ContainerSpec.Env[A]
+stack.db.gate.started.db-01 ← stack.db.service.db-01 : the stack changes
+stack.db.before-stop.drain.db-02 ← stack.db.gate.started.db-01, stack.db.service.db-01 : before stop of db-02
+stack.db.service.db-02 ← stack.db.before-stop.drain.db-02, stack.db.gate.started.db-01, stack.db.service.db-01 : differs in TaskTemplate.ContainerSpec.Env[A]
+stack.db.gate.started.db-02 ← stack.db.service.db-02 : the stack changes
+stack.db.before-stop.drain.db-03 ← stack.db.gate.started.db-02, stack.db.service.db-02 : before stop of db-03
+stack.db.service.db-03 ← stack.db.before-stop.drain.db-03, stack.db.gate.started.db-02, stack.db.service.db-02 : differs in TaskTemplate.ContainerSpec.Env[A]
+stack.db.gate.started.db-03 ← stack.db.service.db-03 : the stack changes
+`
+	head, _, _ := strings.Cut(mustMake(t, w, got).Graph(), "stack.db.gate.formed")
+	if diff := cmp.Diff(strings.TrimSpace(want), strings.TrimSpace(head)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestMakeRefuses(t *testing.T) {
+	tests := []struct {
+		name string
+		make func(*Want, state.Snapshot)
+		want string
+	}{
+		{"an unknown system", func(_ *Want, s state.Snapshot) {
+			h := s.Hosts["a"]
+			h.Facts.Value.OS = state.OS{ID: "plan9", Pretty: "Plan 9"}
+			s.Hosts["a"] = h
+		}, `host a: its system is "Plan 9"`},
+		{"a host that could not be seen", func(_ *Want, s state.Snapshot) {
+			h := s.Hosts["a"]
+			h.Facts.Err = fmt.Errorf("no route")
+			s.Hosts["a"] = h
+		}, "host a: could not be observed: no route"},
+		{"an old Engine", func(_ *Want, s state.Snapshot) {
+			h := s.Hosts["a"]
+			h.Engine.Value = &state.Engine{Version: "19.03.1"}
+			s.Hosts["a"] = h
+		}, "20.10 is the oldest that works"},
+		{"live-restore", func(_ *Want, s state.Snapshot) {
+			h := s.Hosts["a"]
+			h.Engine.Value = &state.Engine{Version: "25.0", LiveRestore: true}
+			s.Hosts["a"] = h
+		}, "live-restore"},
+		{"a foreign swarm", func(_ *Want, s state.Snapshot) {
+			h := s.Hosts["a"]
+			h.Engine.Value = &state.Engine{Version: "25.0", SwarmState: "active", Manager: true, ClusterID: "xyz", NodeID: "n"}
+			s.Hosts["a"] = h
+		}, "it is a manager of swarm xyz"},
+		{"more members than hosts", func(w *Want, _ state.Snapshot) {
+			w.Inventory.Hosts = w.Inventory.Hosts[:2]
+		}, "no host is free for db-03 (3 members, 2 hosts)"},
+		{"a daemon.json that is not JSON", func(_ *Want, s state.Snapshot) {
+			s.Hosts["a"].Facts.Value.Files[DaemonPath] = state.File{Content: []byte("{")}
+		}, "is not JSON"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := threeHosts()
+			got := bare(w)
+			tt.make(&w, got)
+			p, err := Make(w, got)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got plan %v and error %v, want an error with %q", p, err, tt.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,121 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/rmqprov/rmqprov/inventory"
+	"github.com/rmqprov/rmqprov/playbooks"
+)
+
+func slotLabel(slot string) string { return playbooks.NodeLabel(slot) }
+
+// assignSlots decides which host holds which slot. A label on a node is the
+// record of it and stays; free slots go to hosts that have none of the set:
+// to the one that has the member's volume, else to the zone with the fewest
+// members, else in the order of the inventory.
+func (b *builder) assignSlots() {
+	for _, s := range b.want.Stacks {
+		for _, set := range s.Slots {
+			b.assignSet(s, set)
+		}
+	}
+}
+
+func (b *builder) assignSet(stack playbooks.Stack, set playbooks.SlotSet) {
+	taken := map[string]bool{}
+	for _, slot := range set.Names {
+		if h := b.holder(stack, slot); h != "" && !taken[h] {
+			b.slots[slot], taken[h] = h, true
+		}
+	}
+	for _, slot := range set.Names {
+		if b.slots[slot] != "" {
+			continue
+		}
+		h := b.choose(stack, slot, set, taken)
+		if h == "" {
+			b.refuse("", fmt.Sprintf("stack %q: no host is free for %s (%d members, %d hosts)", stack.Name, slot, len(set.Names), len(b.inv.Hosts)),
+				"add a host, or ask for fewer members")
+			return
+		}
+		b.slots[slot], taken[h] = h, true
+	}
+}
+
+// holder returns the host whose node carries the slot's label. Where a label
+// stands on two, the one with the member's data is right.
+func (b *builder) holder(stack playbooks.Stack, slot string) string {
+	var holders []string
+	for _, h := range b.inv.Hosts {
+		if b.nodeOf(h.Name).Spec.Labels[slotLabel(slot)] == "true" {
+			holders = append(holders, h.Name)
+		}
+	}
+	if i := slices.IndexFunc(holders, func(h string) bool { return b.hasData(stack, slot, h) }); i >= 0 {
+		return holders[i]
+	}
+	if len(holders) > 0 {
+		return holders[0]
+	}
+	return ""
+}
+
+func (b *builder) choose(stack playbooks.Stack, slot string, set playbooks.SlotSet, taken map[string]bool) string {
+	var free []inventory.Host
+	for _, h := range b.inv.Hosts {
+		if !taken[h.Name] {
+			free = append(free, h)
+		}
+	}
+	if len(free) == 0 {
+		return ""
+	}
+	return slices.MinFunc(free, func(x, y inventory.Host) int {
+		if d := boolRank(b.hasData(stack, slot, y.Name)) - boolRank(b.hasData(stack, slot, x.Name)); d != 0 {
+			return d
+		}
+		return b.membersIn(x.Zone, set) - b.membersIn(y.Zone, set)
+	}).Name
+}
+
+func boolRank(v bool) int {
+	if v {
+		return 1
+	}
+	return 0
+}
+
+func (b *builder) membersIn(zone string, set playbooks.SlotSet) int {
+	n := 0
+	for _, h := range b.inv.Hosts {
+		if h.Zone != zone {
+			continue
+		}
+		for _, slot := range set.Names {
+			if b.slots[slot] == h.Name {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// hasData says whether a host holds a volume of the slot's member.
+func (b *builder) hasData(stack playbooks.Stack, slot, host string) bool {
+	e := b.engine(host)
+	if e == nil {
+		return false
+	}
+	for _, svc := range stack.Services {
+		if svc.Slot != slot {
+			continue
+		}
+		for _, m := range svc.Spec.TaskTemplate.ContainerSpec.Mounts {
+			if e.Volumes[m.Source] {
+				return true
+			}
+		}
+	}
+	return false
+}

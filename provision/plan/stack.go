@@ -1,0 +1,394 @@
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+
+	"github.com/rmqprov/rmqprov/inventory"
+	"github.com/rmqprov/rmqprov/playbooks"
+)
+
+// HashLabel is the label of a stack's record with the hash of what stood when
+// its gates held last.
+const HashLabel = "rmqprov.hash"
+
+// defaultWithin bounds a gate or a hook whose playbook sets no bound.
+const defaultWithin = 5 * time.Minute
+
+// stacks plans every stack's objects, services and gates.
+func (b *builder) stacks() {
+	for _, s := range b.want.Stacks {
+		p := stackPlan{builder: b, stack: s}
+		p.configs()
+		p.secrets()
+		p.services()
+		p.gatesAndRecord()
+	}
+}
+
+// stackPlan plans one stack.
+type stackPlan struct {
+	*builder
+	stack   playbooks.Stack
+	changed []ID // steps that change the stack's services, with the slots' gates
+}
+
+func serviceID(stack, service string) ID {
+	return stackID(stack, "service", strings.TrimPrefix(service, stack+"_"))
+}
+
+func (p *stackPlan) configs() {
+	for _, c := range p.stack.Configs {
+		if p.hasConfig(c.Object) {
+			continue
+		}
+		p.add(Step{
+			ID: stackID(p.stack.Name, "config", c.Name), Kind: Create, After: []ID{swarmInit},
+			Summary: "create config " + c.Object, Why: "no config of that content",
+			Action: CreateConfig{Object: c.Object, Content: c.Content, Labels: p.labels()},
+		})
+	}
+}
+
+func (b *builder) hasConfig(object string) bool {
+	return b.got.Swarm.Value != nil && slices.ContainsFunc(b.got.Swarm.Value.Configs,
+		func(c swarm.Config) bool { return c.Spec.Name == object })
+}
+
+func (b *builder) hasSecret(object string) bool {
+	return b.got.Swarm.Value != nil && slices.ContainsFunc(b.got.Swarm.Value.Secrets,
+		func(s swarm.Secret) bool { return s.Spec.Name == object })
+}
+
+func (p *stackPlan) secrets() {
+	for _, s := range p.stack.Secrets {
+		var missing, stale, names []string
+		for _, o := range s.Objects {
+			names = append(names, o.Object)
+			if p.hasSecret(o.Object) {
+				stale = append(stale, o.Object)
+			} else {
+				missing = append(missing, o.Object)
+			}
+		}
+		if len(missing) == 0 {
+			continue
+		}
+		if user := p.secretUser(stale); user != "" && s.Value == "" {
+			p.refuse("", fmt.Sprintf("secret %s is gone while service %s still uses %s, made of the same generated value",
+				strings.Join(missing, ", "), user, strings.Join(stale, ", ")),
+				"give the value in the inventory (it is in a running container under /run/secrets)")
+			continue
+		}
+		p.add(Step{
+			ID: stackID(p.stack.Name, "secret", s.Name), Kind: Create, After: []ID{swarmInit},
+			Summary: "create secret " + strings.Join(names, ", "), Why: secretWhy(s),
+			Action: CreateSecret{Secret: s, Labels: p.labels(), Stale: stale},
+		})
+	}
+}
+
+func secretWhy(s playbooks.Secret) string {
+	if s.Value == "" {
+		return "not there; its value will be generated once"
+	}
+	return "no secret of that value"
+}
+
+func (b *builder) secretUser(objects []string) string {
+	if b.got.Swarm.Value == nil {
+		return ""
+	}
+	for _, svc := range b.got.Swarm.Value.Services {
+		for _, ref := range svc.Spec.TaskTemplate.ContainerSpec.Secrets {
+			if slices.Contains(objects, ref.SecretName) {
+				return svc.Spec.Name
+			}
+		}
+	}
+	return ""
+}
+
+// services plans what becomes of each service. Members of the roll's set
+// change one after the other, each after the gates of the one before.
+func (p *stackPlan) services() {
+	var before []ID // what a change of a running member waits for
+	forming := p.forming()
+	var first []ID
+	for i, svc := range p.stack.Services {
+		seen, exists := p.service(svc.Name)
+		step := Step{ID: serviceID(p.stack.Name, svc.Name), After: p.needs(svc)}
+		switch {
+		case !exists:
+			step.Kind, step.Summary, step.Why = Create, "create service "+svc.Name, "not deployed"
+			step.Action = CreateService{Spec: svc.Spec}
+			if forming && svc.Slot != "" && i > 0 {
+				step.After = append(step.After, first...)
+			}
+		default:
+			step.Changes = specChanges(p.named(seen.Spec), svc.Spec)
+			if len(step.Changes) == 0 {
+				continue
+			}
+			step.Kind, step.Summary, step.Why = Update, "update service "+svc.Name, "differs in "+changedPaths(step.Changes)
+			step.Action = UpdateService{Spec: svc.Spec}
+			step.After = append(step.After, before...)
+			if restarts(step.Changes) {
+				step.Disrupts = "restarts " + svc.Name + p.onHost(svc.Slot)
+				step.After = append(step.After, p.hooks("before stop", svc, before)...)
+			}
+		}
+		p.add(step)
+		gates := p.slotGates(svc, step.ID)
+		p.changed = append(append(p.changed, step.ID), gates...)
+		if i == 0 {
+			first = append([]ID{step.ID}, gates...)
+		}
+		if step.Kind == Update && svc.Slot != "" {
+			before = append([]ID{step.ID}, gates...)
+		}
+	}
+}
+
+// forming says that the stack's members start for the first time and that
+// the first of them must be up alone before the others look for it.
+func (p *stackPlan) forming() bool {
+	if p.stack.Form != playbooks.FormFirst {
+		return false
+	}
+	return !slices.ContainsFunc(p.stack.Services, func(s playbooks.Service) bool {
+		_, exists := p.service(s.Name)
+		return s.Slot != "" && exists
+	})
+}
+
+func (p *stackPlan) onHost(slot string) string {
+	if h := p.slots[slot]; h != "" {
+		return " on " + h
+	}
+	return ""
+}
+
+// needs lists all that must stand before a service may start.
+func (p *stackPlan) needs(svc playbooks.Service) []ID {
+	ids := []ID{swarmInit}
+	for _, n := range p.stack.Networks {
+		ids = append(ids, networkID(n))
+	}
+	for _, c := range p.stack.Configs {
+		ids = append(ids, stackID(p.stack.Name, "config", c.Name))
+	}
+	for _, s := range p.stack.Secrets {
+		ids = append(ids, stackID(p.stack.Name, "secret", s.Name))
+	}
+	for _, h := range p.hostsOf(svc) {
+		ids = append(ids, hostID(h, "swarm"), hostID(h, "node"), imageID(h, image(svc)))
+	}
+	for _, dep := range p.stack.DependsOn {
+		ids = append(ids, stackID(dep, "ready"))
+	}
+	return ids
+}
+
+func image(svc playbooks.Service) string { return svc.Spec.TaskTemplate.ContainerSpec.Image }
+
+// hostsOf are the hosts on which a service may run.
+func (b *builder) hostsOf(svc playbooks.Service) []string {
+	if h := b.slots[svc.Slot]; svc.Slot != "" {
+		return []string{h}
+	}
+	var all []string
+	for _, h := range b.inv.Hosts {
+		all = append(all, h.Name)
+	}
+	return all
+}
+
+func imageID(host, ref string) ID { return hostID(host, "image", ref) }
+
+// images plans the pulls of one host, ahead of the services. They come after
+// the host's joining: three images unpacked beside a joining manager starve
+// the raft of the disk.
+func (b *builder) images(h inventory.Host) {
+	planned := map[string]bool{}
+	for _, s := range b.want.Stacks {
+		for _, svc := range s.Services {
+			ref := image(svc)
+			if planned[ref] || !slices.Contains(b.hostsOf(svc), h.Name) || b.hasImage(h.Name, ref) {
+				continue
+			}
+			planned[ref] = true
+			b.add(Step{
+				ID: imageID(h.Name, ref), Host: h.Name, Kind: Create, Summary: "pull " + ref, Why: "image not on the host",
+				After:  []ID{swarmInit, hostID(h.Name, "docker"), hostID(h.Name, "daemon"), hostID(h.Name, "swarm")},
+				Action: PullImage{Ref: ref},
+			})
+		}
+	}
+}
+
+func (b *builder) hasImage(host, ref string) bool {
+	e := b.engine(host)
+	return e != nil && e.Images[ref]
+}
+
+func (b *builder) service(name string) (swarm.Service, bool) {
+	if b.got.Swarm.Value == nil {
+		return swarm.Service{}, false
+	}
+	for _, s := range b.got.Swarm.Value.Services {
+		if s.Spec.Name == name {
+			return s, true
+		}
+	}
+	return swarm.Service{}, false
+}
+
+// slotGates plans the gates that a member must pass after its own change.
+func (p *stackPlan) slotGates(svc playbooks.Service, after ID) []ID {
+	if svc.Slot == "" {
+		return nil
+	}
+	var ids []ID
+	for _, g := range p.stack.Gates {
+		if g.On != playbooks.OnSlot {
+			continue
+		}
+		id := stackID(p.stack.Name, "gate", g.Name, svc.Slot)
+		p.add(p.gateStep(id, g, g.Name+" on "+svc.Slot, []string{svc.Name}, []ID{after}))
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+func (p *stackPlan) gateStep(id ID, g playbooks.Gate, name string, services []string, after []ID) Step {
+	return Step{
+		ID: id, Kind: Run, Summary: "wait for gate " + name, Why: orDefault(g.Note, "the stack changes"), After: after,
+		Action: RunCommand{Exec: g.Exec, Services: services, All: g.On == playbooks.OnEach, Within: within(g.Within)},
+	}
+}
+
+func orDefault(s, fallback string) string {
+	if s == "" {
+		return fallback
+	}
+	return s
+}
+
+func within(d time.Duration) time.Duration {
+	if d == 0 {
+		return defaultWithin
+	}
+	return d
+}
+
+// hooks plans the playbook's deeds at a moment in a member's life.
+func (p *stackPlan) hooks(moment string, svc playbooks.Service, after []ID) []ID {
+	var ids []ID
+	for _, h := range p.stack.Hooks {
+		if h.Moment != moment || h.On == playbooks.OnSlot && svc.Slot == "" {
+			continue
+		}
+		id := stackID(p.stack.Name, strings.ReplaceAll(moment, " ", "-"), h.Name, svc.Slot)
+		p.add(Step{
+			ID: id, Kind: Run, Summary: fmt.Sprintf("%s: %s on %s", moment, h.Name, svc.Slot), Why: orDefault(h.Note, moment+" of "+svc.Slot),
+			After:  append(slices.Clone(after), ids...),
+			Action: RunCommand{Exec: h.ExecFor(svc.Slot), Services: p.hookServices(h, svc), Within: within(h.Within), Once: true},
+		})
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+func (p *stackPlan) hookServices(h playbooks.Hook, svc playbooks.Service) []string {
+	if h.On == playbooks.OnSlot {
+		return []string{svc.Name}
+	}
+	return slices.DeleteFunc(GateServices(p.stack, playbooks.Gate{}), func(name string) bool { return h.On == playbooks.OnAnother && name == svc.Name })
+}
+
+// GateServices are the swarm services in whose containers a gate is asked: the
+// one that it names, or the members of the stack's slots, or all.
+func GateServices(stack playbooks.Stack, g playbooks.Gate) []string {
+	var members, all []string
+	for _, s := range stack.Services {
+		all = append(all, s.Name)
+		if s.Slot != "" {
+			members = append(members, s.Name)
+		}
+		if g.Service != "" && s.Name == stack.Name+"_"+g.Service {
+			return []string{s.Name}
+		}
+	}
+	if len(members) > 0 {
+		return members
+	}
+	return all
+}
+
+// gatesAndRecord plans the stack's gates where something of it changes or
+// where the record says that they have not held since it last did: a run that
+// was killed in between is finished by the next one.
+func (p *stackPlan) gatesAndRecord() {
+	hash := p.hash()
+	recorded := p.recorded()
+	if len(p.changed) == 0 && recorded == hash {
+		return
+	}
+	after := p.changed
+	for _, g := range p.stack.Gates {
+		if g.On == playbooks.OnSlot {
+			continue
+		}
+		id := stackID(p.stack.Name, "gate", g.Name)
+		p.add(p.gateStep(id, g, g.Name, GateServices(p.stack, g), after))
+		after = append(slices.Clone(after), id)
+	}
+	// What depends on the stack waits for its services and gates, under one name.
+	p.add(Step{
+		ID: stackID(p.stack.Name, "ready"), Kind: Run, Summary: "note that stack " + p.stack.Name + " stands and its gates hold",
+		Why: recordWhy(recorded, hash), After: after,
+		Action: RecordStack{Stack: p.stack.Name, Object: p.recordObject(), Hash: hash, Labels: p.labels()},
+	})
+}
+
+func recordWhy(recorded, hash string) string {
+	if recorded == "" {
+		return "no record of it"
+	}
+	return fmt.Sprintf("the record says %.4s, want %.4s", recorded, hash)
+}
+
+func (p *stackPlan) recordObject() string { return RecordObject(p.inv.Cluster.Name, p.stack.Name) }
+
+// RecordObject is the name of the Docker config that holds a stack's record.
+func RecordObject(cluster, stack string) string { return "rmqprov-" + cluster + "-" + stack }
+
+func (p *stackPlan) recorded() string {
+	if p.got.Swarm.Value == nil {
+		return ""
+	}
+	for _, c := range p.got.Swarm.Value.Configs {
+		if c.Spec.Name == p.recordObject() {
+			return c.Spec.Labels[HashLabel]
+		}
+	}
+	return ""
+}
+
+// hash is taken over everything that the stack's gates vouch for.
+func (p *stackPlan) hash() string {
+	data, err := json.Marshal(struct {
+		Services []playbooks.Service
+		Gates    []playbooks.Gate
+	}{p.stack.Services, p.stack.Gates})
+	if err != nil {
+		panic("plan: a service spec does not marshal: " + err.Error())
+	}
+	return sum(data)[:16]
+}

@@ -1,0 +1,91 @@
+package provision
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"math/big"
+	"strings"
+
+	"github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+
+	"github.com/rmqprov/rmqprov/playbooks"
+	"github.com/rmqprov/rmqprov/provision/plan"
+)
+
+// createSecret makes the Docker secrets of one value. The value goes into the
+// body of the requests and nowhere else.
+func (s *Session) createSecret(ctx context.Context, a plan.CreateSecret) error {
+	for _, object := range a.Stale {
+		if err := s.removeSecret(ctx, plan.RemoveSecret{Object: object}); err != nil {
+			return err
+		}
+	}
+	value := a.Secret.Value
+	if value == "" {
+		var err error
+		if value, err = generate(a.Secret); err != nil {
+			return err
+		}
+	}
+	for _, o := range a.Secret.Objects {
+		if err := s.putSecret(ctx, o, value, a.Labels); err != nil {
+			return fmt.Errorf("creating secret %s: %w", o.Object, err)
+		}
+	}
+	return nil
+}
+
+func (s *Session) putSecret(ctx context.Context, o playbooks.SecretObject, value string, labels map[string]string) error {
+	content := value
+	if o.Format != "" {
+		content = strings.ReplaceAll(o.Format, "%s", value)
+	}
+	return s.onManager(ctx, func(docker *client.Client) error {
+		_, err := docker.SecretCreate(ctx, client.SecretCreateOptions{Spec: swarm.SecretSpec{
+			Annotations: swarm.Annotations{Name: o.Object, Labels: labels}, Data: []byte(content),
+		}})
+		return err
+	})
+}
+
+const alphanumeric = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+// generate makes a value from the system's random source.
+func generate(s playbooks.Secret) (string, error) {
+	if s.Encoding == "base64" || s.Encoding == "hex" {
+		raw := make([]byte, s.Generate)
+		if _, err := rand.Read(raw); err != nil {
+			return "", err
+		}
+		if s.Encoding == "hex" {
+			return hex.EncodeToString(raw), nil
+		}
+		return base64.StdEncoding.EncodeToString(raw), nil
+	}
+	out := make([]byte, s.Generate)
+	for i := range out {
+		n, err := rand.Int(rand.Reader, big.NewInt(int64(len(alphanumeric))))
+		if err != nil {
+			return "", err
+		}
+		out[i] = alphanumeric[n.Int64()]
+	}
+	return string(out), nil
+}
+
+// removeSecret removes a Docker secret.
+func (s *Session) removeSecret(ctx context.Context, a plan.RemoveSecret) error {
+	err := s.onManager(ctx, func(docker *client.Client) error {
+		_, err := docker.SecretRemove(ctx, a.Object, client.SecretRemoveOptions{})
+		return err
+	})
+	if err != nil && !errdefs.IsNotFound(err) {
+		return fmt.Errorf("removing secret %s: %w", a.Object, err)
+	}
+	return nil
+}

@@ -1,0 +1,195 @@
+package provision
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+
+	"github.com/rmqprov/rmqprov/provision/plan"
+)
+
+// runsWithin bounds the wait for a service's tasks.
+const runsWithin = 5 * time.Minute
+
+// createService makes a service and waits until its tasks run.
+func (s *Session) createService(ctx context.Context, a plan.CreateService, say func(string)) error {
+	var id string
+	err := s.onManager(ctx, func(docker *client.Client) error {
+		spec, err := withIDs(ctx, docker, a.Spec)
+		if err != nil {
+			return err
+		}
+		r, err := docker.ServiceCreate(ctx, client.ServiceCreateOptions{Spec: spec})
+		if exists(err) {
+			var seen client.ServiceInspectResult
+			seen, err = docker.ServiceInspect(ctx, a.Spec.Name, client.ServiceInspectOptions{})
+			r.ID = seen.Service.ID
+		}
+		id = r.ID
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("creating service %s: %w", a.Spec.Name, err)
+	}
+	return s.awaitTasks(ctx, id, a.Spec, say)
+}
+
+// updateService brings a service to a spec and waits until its tasks are of
+// that spec and run.
+func (s *Session) updateService(ctx context.Context, a plan.UpdateService, say func(string)) error {
+	var id string
+	err := s.onManager(ctx, func(docker *client.Client) error {
+		seen, err := docker.ServiceInspect(ctx, a.Spec.Name, client.ServiceInspectOptions{})
+		if err != nil {
+			return err
+		}
+		id = seen.Service.ID
+		spec, err := withIDs(ctx, docker, a.Spec)
+		if err != nil {
+			return err
+		}
+		spec.TaskTemplate.ForceUpdate = seen.Service.Spec.TaskTemplate.ForceUpdate
+		_, err = docker.ServiceUpdate(ctx, id, client.ServiceUpdateOptions{Version: seen.Service.Version, Spec: spec})
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("updating service %s: %w", a.Spec.Name, err)
+	}
+	return s.awaitTasks(ctx, id, a.Spec, say)
+}
+
+// removeService removes a service; its volumes stay.
+func (s *Session) removeService(ctx context.Context, a plan.RemoveService) error {
+	err := s.onManager(ctx, func(docker *client.Client) error {
+		_, err := docker.ServiceRemove(ctx, a.Name, client.ServiceRemoveOptions{})
+		return err
+	})
+	if err != nil && !errdefs.IsNotFound(err) {
+		return fmt.Errorf("removing service %s: %w", a.Name, err)
+	}
+	return nil
+}
+
+// withIDs fills in the ids of configs and secrets, which a spec has by name.
+func withIDs(ctx context.Context, docker *client.Client, spec swarm.ServiceSpec) (swarm.ServiceSpec, error) {
+	container := *spec.TaskTemplate.ContainerSpec
+	container.Configs, container.Secrets = slices.Clone(container.Configs), slices.Clone(container.Secrets)
+	for i, ref := range container.Configs {
+		seen, err := docker.ConfigInspect(ctx, ref.ConfigName, client.ConfigInspectOptions{})
+		if err != nil {
+			return spec, err
+		}
+		filled := *ref
+		filled.ConfigID, container.Configs[i] = seen.Config.ID, &filled
+	}
+	for i, ref := range container.Secrets {
+		seen, err := docker.SecretInspect(ctx, ref.SecretName, client.SecretInspectOptions{})
+		if err != nil {
+			return spec, err
+		}
+		filled := *ref
+		filled.SecretID, container.Secrets[i] = seen.Secret.ID, &filled
+	}
+	spec.TaskTemplate.ContainerSpec = &container
+	return spec, nil
+}
+
+// awaitTasks waits until as many tasks of the newest spec run as are wanted.
+// The API has no events for tasks, so it is asked again and again; a call on
+// the kept connection takes a few milliseconds.
+func (s *Session) awaitTasks(ctx context.Context, id string, spec swarm.ServiceSpec, say func(string)) error {
+	ctx, cancel := context.WithTimeout(ctx, runsWithin)
+	defer cancel()
+	last := ""
+	for {
+		var progress taskProgress
+		err := s.onManager(ctx, func(docker *client.Client) (err error) {
+			progress, err = readTasks(ctx, docker, id)
+			return err
+		})
+		if err != nil && ctx.Err() == nil {
+			return fmt.Errorf("asking for the tasks of %s: %w", spec.Name, err)
+		}
+		if err == nil && progress.done() {
+			return nil
+		}
+		if text := progress.String(); text != last && err == nil {
+			say(text)
+			last = text
+		}
+		if pause(ctx, 200*time.Millisecond) != nil {
+			return fmt.Errorf("service %s does not run within %s: %s\n→ look at `docker service ps --no-trunc %s` on a manager", spec.Name, runsWithin, last, spec.Name)
+		}
+	}
+}
+
+// taskProgress is how far a service's tasks are.
+type taskProgress struct {
+	running, desired int
+	updating         bool
+	waiting          []string // states of tasks that do not run, with what the swarm says of them
+}
+
+func (p taskProgress) done() bool { return !p.updating && p.desired > 0 && p.running >= p.desired }
+
+func (p taskProgress) String() string {
+	return fmt.Sprintf("%d of %d tasks run %s", p.running, p.desired, strings.Join(p.waiting, ", "))
+}
+
+func readTasks(ctx context.Context, docker *client.Client, id string) (taskProgress, error) {
+	var p taskProgress
+	services, err := docker.ServiceList(ctx, client.ServiceListOptions{Status: true, Filters: filter("id", id)})
+	if err != nil {
+		return p, err
+	}
+	if len(services.Items) == 0 {
+		return p, fmt.Errorf("the service was removed meanwhile")
+	}
+	svc := services.Items[0]
+	if svc.ServiceStatus != nil {
+		p.desired = int(svc.ServiceStatus.DesiredTasks)
+	}
+	p.updating = svc.UpdateStatus != nil && svc.UpdateStatus.State == swarm.UpdateStateUpdating
+	tasks, err := docker.TaskList(ctx, client.TaskListOptions{Filters: filter("service", id)})
+	if err != nil {
+		return p, err
+	}
+	for _, t := range tasks.Items {
+		switch {
+		case t.DesiredState != swarm.TaskStateRunning && t.Status.Err == "":
+		case t.Status.State == swarm.TaskStateRunning && t.DesiredState == swarm.TaskStateRunning:
+			if sameJSON(t.Spec, svc.Spec.TaskTemplate) {
+				p.running++
+			}
+		default:
+			p.waiting = append(p.waiting, taskLine(t))
+		}
+	}
+	slices.Sort(p.waiting)
+	return p, nil
+}
+
+// sameJSON says whether a task is of its service's newest spec: right after an
+// update the old tasks still run, and nothing else tells them apart.
+func sameJSON(x, y swarm.TaskSpec) bool {
+	a, errA := json.Marshal(x)
+	b, errB := json.Marshal(y)
+	return errA == nil && errB == nil && bytes.Equal(a, b)
+}
+
+func taskLine(t swarm.Task) string {
+	if t.Status.Err != "" {
+		return fmt.Sprintf("%s (%s)", t.Status.State, t.Status.Err)
+	}
+	return string(t.Status.State)
+}
+
+func filter(term, value string) client.Filters { return make(client.Filters).Add(term, value) }

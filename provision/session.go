@@ -1,0 +1,209 @@
+// Package provision observes hosts and carries plans out. It is the edge where
+// SSH, Docker and the swarm are really touched; what to do is decided in
+// package plan.
+package provision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/moby/moby/client"
+
+	"github.com/rmqprov/rmqprov/inventory"
+	"github.com/rmqprov/rmqprov/provision/plan"
+	"github.com/rmqprov/rmqprov/provision/remote"
+)
+
+// Options are the choices of one run.
+type Options struct {
+	Parallel   int // steps at work at once; 0 means 64
+	Passphrase func(path string) ([]byte, error)
+	By         string // who runs it, as user@host; goes into the record
+	Version    string // of rmqprov; goes into the record
+}
+
+// Session holds one connection a host for the length of a run.
+type Session struct {
+	inv     *inventory.Inventory
+	options Options
+	hosts   map[string]*machine
+	names   []string // of the hosts, in the inventory's order
+
+	mu       sync.Mutex
+	managers []string // hosts known to be managers of our swarm, best first
+}
+
+// machine is one host with the ways to it.
+type machine struct {
+	inventory.Host
+	ssh    *remote.Host
+	docker *client.Client // speaks through ssh; dials when first used
+}
+
+// Open makes a session. Nothing is dialled until it is needed.
+func Open(inv *inventory.Inventory, options Options) (*Session, error) {
+	s := &Session{inv: inv, options: options, hosts: map[string]*machine{}}
+	for _, h := range inv.Hosts {
+		ssh := remote.NewHost(target(inv.SSH, h, options))
+		docker, err := dockerThrough(ssh)
+		if err != nil {
+			return nil, fmt.Errorf("host %s: %w", h.Name, err)
+		}
+		s.hosts[h.Name] = &machine{Host: h, ssh: ssh, docker: docker}
+		s.names = append(s.names, h.Name)
+	}
+	return s, nil
+}
+
+func target(ssh inventory.SSH, h inventory.Host, o Options) remote.Target {
+	t := remote.Target{
+		Name: h.Name, Address: h.Address, User: ssh.User, Port: ssh.Port, Identity: ssh.Identity, Jump: ssh.Jump,
+		HostKeys: remote.HostKeyPolicy(ssh.HostKeys), KnownHosts: ssh.KnownHosts, ConfigFile: ssh.Config,
+		SudoPassword: ssh.SudoPassword, DialTimeout: ssh.DialTimeout, Passphrase: o.Passphrase,
+	}
+	if h.User != "" {
+		t.User = h.User
+	}
+	if h.Port != 0 {
+		t.Port = h.Port
+	}
+	if h.Identity != "" {
+		t.Identity = h.Identity
+	}
+	if h.Jump != "" {
+		t.Jump = h.Jump
+	}
+	return t
+}
+
+// dockerThrough makes a Docker client whose connections are channels of a
+// host's SSH connection.
+func dockerThrough(ssh *remote.Host) (*client.Client, error) {
+	transport := &http.Transport{
+		DialContext: dialDocker(ssh),
+		// Each connection is a process on the host; pulls and waits hold theirs.
+		MaxConnsPerHost: 6, MaxIdleConnsPerHost: 6,
+	}
+	return client.New(
+		client.WithHTTPClient(&http.Client{Transport: transport}),
+		client.WithHost("http://docker.invalid"),
+		client.WithDialContext(dialDocker(ssh)),
+		client.WithAPIVersionNegotiation(),
+	)
+}
+
+// Close ends all connections.
+func (s *Session) Close() error {
+	var errs []error
+	for _, m := range s.hosts {
+		errs = append(errs, m.docker.Close(), m.ssh.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Connections says how many SSH connections were made to each host.
+func (s *Session) Connections() map[string]int {
+	n := map[string]int{}
+	for name, m := range s.hosts {
+		n[name] = m.ssh.Connections()
+	}
+	return n
+}
+
+// addManager notes that a host is a manager of our swarm.
+func (s *Session) addManager(host string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !slices.Contains(s.managers, host) {
+		s.managers = append(s.managers, host)
+	}
+}
+
+// onManager does something through a manager's Docker API, and tries the next
+// manager where one cannot be reached.
+func (s *Session) onManager(ctx context.Context, do func(*client.Client) error) error {
+	s.mu.Lock()
+	managers := slices.Clone(s.managers)
+	s.mu.Unlock()
+	if len(managers) == 0 {
+		return errors.New("no swarm manager is known")
+	}
+	var err error
+	for _, name := range managers {
+		err = do(s.hosts[name].docker)
+		if err == nil || !remote.IsTransient(err) || ctx.Err() != nil {
+			break
+		}
+	}
+	return err
+}
+
+// Apply carries a plan out and tells what happens through emit, which may be
+// called from several goroutines at once. Closing stop lets running steps end
+// and begins no new ones; ending ctx breaks off.
+func (s *Session) Apply(ctx context.Context, p *plan.Plan, stop <-chan struct{}, emit func(Event)) Report {
+	parallel := s.options.Parallel
+	if parallel == 0 {
+		parallel = 64
+	}
+	w := &walker{run: s.run, emit: emit, stop: stop, slots: make(chan struct{}, parallel)}
+	report := w.walk(ctx, p)
+	emit(Event{Time: time.Now(), Kind: Summary, Elapsed: report.Took, Message: report.String()})
+	return report
+}
+
+// String counts the outcomes.
+func (r Report) String() string {
+	return fmt.Sprintf("%d done, %d failed, %d not done", len(r.of(Done)), len(r.Failed()), len(r.Skipped()))
+}
+
+// run does one step.
+func (s *Session) run(ctx context.Context, step plan.Step, say func(string)) error {
+	m := s.hosts[step.Host]
+	switch a := step.Action.(type) {
+	case plan.InstallDocker:
+		return s.installDocker(ctx, m, a, say)
+	case plan.StartDocker:
+		return s.startDocker(ctx, m)
+	case plan.WriteDaemon:
+		return s.writeDaemon(ctx, m, a)
+	case plan.PutFiles:
+		return s.putFiles(ctx, m, a)
+	case plan.InitSwarm:
+		return s.initSwarm(ctx, m, a)
+	case plan.JoinSwarm:
+		return s.joinSwarm(ctx, m, a)
+	case plan.UpdateNode:
+		return s.updateNode(ctx, m, a)
+	case plan.PullImage:
+		return s.pullImage(ctx, m, a)
+	case plan.CreateNetwork:
+		return s.createNetwork(ctx, a)
+	case plan.RemoveNetwork:
+		return s.removeNetwork(ctx, a)
+	case plan.CreateConfig:
+		return s.createConfig(ctx, a)
+	case plan.RemoveConfig:
+		return s.removeConfig(ctx, a)
+	case plan.CreateSecret:
+		return s.createSecret(ctx, a)
+	case plan.RemoveSecret:
+		return s.removeSecret(ctx, a)
+	case plan.CreateService:
+		return s.createService(ctx, a, say)
+	case plan.UpdateService:
+		return s.updateService(ctx, a, say)
+	case plan.RemoveService:
+		return s.removeService(ctx, a)
+	case plan.RunCommand:
+		return s.runCommand(ctx, a, say)
+	case plan.RecordStack:
+		return s.recordStack(ctx, a)
+	}
+	return fmt.Errorf("defect: no code for the action of step %s", step.ID)
+}

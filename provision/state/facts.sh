@@ -1,0 +1,54 @@
+# Facts of one host, a line each: KEY<TAB>VALUE. Arguments: paths to describe;
+# the content of a path is sent only where it ends in daemon.json.
+LC_ALL=C; export LC_ALL
+say() { printf '%s\t%s\n' "$1" "$2"; }
+echo rmqprov-facts-begin
+
+(
+  ID= VERSION_ID= ID_LIKE= PRETTY_NAME=
+  [ -r /etc/os-release ] && . /etc/os-release
+  say os.id "$ID"; say os.version "$VERSION_ID"; say os.like "$ID_LIKE"; say os.pretty "$PRETTY_NAME"
+)
+say arch "$(uname -m)"
+say hostname "$(uname -n)"
+say clock "$(date +%s)"
+
+if command -v cloud-init >/dev/null 2>&1; then
+  if [ -e /run/cloud-init/result.json ] || [ -e /var/lib/cloud/instance/boot-finished ]; then say cloud-init done
+  else say cloud-init running; fi
+fi
+
+if command -v ip >/dev/null 2>&1; then
+  # Docker's own bridges are not the host's networks.
+  ip -o addr show scope global 2>/dev/null | while read -r _ device family address _; do
+    case $device in docker*|br-*|veth*) continue ;; esac
+    case $family in inet|inet6) say address "$address" ;; esac
+  done
+  ip -o route get 192.0.2.1 2>/dev/null | while read -r line; do
+    case $line in *' src '*) line=${line#* src }; say default "${line%% *}" ;; esac
+  done
+fi
+while read -r word address _; do
+  [ "$word" = nameserver ] && say resolver "${address%%%*}"
+done </etc/resolv.conf 2>/dev/null
+
+while read -r word kib _; do
+  [ "$word" = MemTotal: ] && say memory "$kib"
+done </proc/meminfo
+df -Pk /var/lib 2>/dev/null | while read -r _ _ _ free _; do
+  case $free in *[!0-9]*|'') ;; *) say disk "$free" ;; esac
+done
+
+# The properties come in systemd's own order, so they are asked for by name.
+load= file= active=
+eval "$(systemctl show docker.service -p LoadState -p UnitFileState -p ActiveState 2>/dev/null |
+  sed -n 's/^LoadState=\([a-z-]*\)$/load=\1/p;s/^UnitFileState=\([a-z-]*\)$/file=\1/p;s/^ActiveState=\([a-z-]*\)$/active=\1/p')"
+say docker "${load:-none} ${file:-none} ${active:-none}"
+
+for path; do
+  [ -f "$path" ] || continue
+  sum=$(sha256sum <"$path") || continue
+  say file "$(stat -c '%a %U %G' "$path") ${sum%% *} $path"
+  case $path in *daemon.json) say content "$(base64 <"$path" | tr -d '\n') $path" ;; esac
+done
+echo rmqprov-facts-end

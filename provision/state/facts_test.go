@@ -1,0 +1,85 @@
+package state
+
+import (
+	"net/netip"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+const answer = "Welcome!\nrmqprov-facts-begin\n" +
+	"os.id\tamzn\nos.version\t2023\nos.like\tfedora\nos.pretty\tAmazon Linux 2023\narch\tx86_64\nhostname\tip-10-0-0-1\n" +
+	"clock\t1700000000\ncloud-init\tdone\naddress\t10.0.0.1/20\ndefault\t10.0.0.1\nresolver\t10.0.0.2\n" +
+	"memory\t1024\ndisk\t2048\ndocker\tloaded enabled active\n" +
+	"file\t644 root root abcd /etc/docker/daemon.json\ncontent\te30= /etc/docker/daemon.json\n" +
+	"rmqprov-facts-end\nbye\n"
+
+func TestParseFactsReadsAWholeAnswer(t *testing.T) {
+	got, err := ParseFacts([]byte(answer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Facts{
+		OS: OS{ID: "amzn", Version: "2023", Like: "fedora", Pretty: "Amazon Linux 2023"}, Arch: "x86_64", Hostname: "ip-10-0-0-1",
+		CloudInit: "done", Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/20")}, Default: netip.MustParseAddr("10.0.0.1"),
+		Resolvers: []netip.Addr{netip.MustParseAddr("10.0.0.2")}, Memory: 1 << 20, DiskFree: 2 << 20, Clock: 1700000000,
+		Docker: Unit{Loaded: true, Enabled: true, Active: true},
+		Files:  map[string]File{"/etc/docker/daemon.json": {SHA256: "abcd", Mode: "644", Owner: "root", Group: "root", Content: []byte("{}")}},
+	}
+	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Prefix{}, netip.Addr{})); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestParseFactsRefusesHalfAnAnswer(t *testing.T) {
+	tests := map[string]struct{ answer, want string }{
+		"nothing":        {"", "did not answer"},
+		"a banner only":  {"Welcome!\n", `it said "Welcome!\n"`},
+		"cut off":        {answer[:len(answer)/2], "cut off"},
+		"noise inside":   {strings.Replace(answer, "arch\t", "motd ", 1), "no known form"},
+		"a wrong number": {strings.Replace(answer, "memory\t1024", "memory\tlots", 1), "wrong memory"},
+		"a wrong prefix": {strings.Replace(answer, "10.0.0.1/20", "10.0.0.1/99", 1), "wrong address"},
+		"a wrong unit":   {strings.Replace(answer, "loaded enabled active", "loaded", 1), "wrong docker"},
+		"wrong content":  {strings.Replace(answer, "e30=", "!!", 1), "wrong content"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if _, err := ParseFacts([]byte(tt.answer)); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want an error with %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// The script and the parser must agree: the script is run here, for real.
+func TestTheScriptSaysWhatTheParserReads(t *testing.T) {
+	for _, shell := range []string{"sh", "bash"} {
+		cmd := exec.Command(shell, "-s", "--", "/etc/os-release", "/no such file")
+		cmd.Stdin = strings.NewReader(FactsScript)
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := ParseFacts(out)
+		if err != nil {
+			t.Fatalf("%s: %v in\n%s", shell, err, out)
+		}
+		if f.OS.ID == "" || f.Arch == "" || f.Memory == 0 || f.Clock == 0 || f.Hostname == "" {
+			t.Errorf("%s: facts are missing in\n%s", shell, out)
+		}
+		if file := f.Files["/etc/os-release"]; len(file.SHA256) != 64 || len(f.Files) != 1 {
+			t.Errorf("%s: files are %v", shell, f.Files)
+		}
+	}
+}
+
+func FuzzParseFacts(f *testing.F) {
+	f.Add([]byte(answer))
+	f.Add([]byte("rmqprov-facts-begin\nfile\ta b c d e\nrmqprov-facts-end"))
+	f.Fuzz(func(_ *testing.T, answer []byte) {
+		_, _ = ParseFacts(answer) // must neither panic nor hang
+	})
+}

@@ -1,0 +1,190 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+
+	"github.com/rmqprov/rmqprov/provision/plan"
+)
+
+// managementPort is the port of the swarm's own control plane.
+const managementPort = "2377"
+
+// initSwarm starts the swarm. A host that is a manager already is one whose
+// answer was lost on the way: then all is done.
+func (s *Session) initSwarm(ctx context.Context, m *machine, a plan.InitSwarm) error {
+	in, err := s.localState(ctx, m)
+	if err != nil {
+		return err
+	}
+	if in == swarm.LocalNodeStateInactive {
+		_, err = m.docker.SwarmInit(ctx, client.SwarmInitOptions{
+			ListenAddr: "0.0.0.0:" + managementPort, AdvertiseAddr: a.Advertise.String(),
+			DataPathPort: uint32(a.DataPathPort), DefaultAddrPool: a.Pools, SubnetSize: uint32(a.SubnetSize),
+			Spec: swarm.Spec{Annotations: swarm.Annotations{Name: "default", Labels: a.Labels}},
+		})
+		if err != nil {
+			return fmt.Errorf("starting the swarm on %s (%s): %w", m.Name, a.Advertise, err)
+		}
+	}
+	s.addManager(m.Name)
+	return nil
+}
+
+func (s *Session) localState(ctx context.Context, m *machine) (swarm.LocalNodeState, error) {
+	info, err := m.docker.Info(ctx, client.InfoOptions{})
+	if err != nil {
+		return "", fmt.Errorf("asking Docker on %s: %w", m.Name, err)
+	}
+	return info.Info.Swarm.LocalNodeState, nil
+}
+
+// joinWithin bounds a join. A manager's raft is slow where disks are busy.
+const joinWithin = 2 * time.Minute
+
+// joinSwarm makes a host a member. The token goes from one API to the other
+// and is nowhere else.
+func (s *Session) joinSwarm(ctx context.Context, m *machine, a plan.JoinSwarm) error {
+	ctx, cancel := context.WithTimeout(ctx, joinWithin)
+	defer cancel()
+	in, err := s.localState(ctx, m)
+	if err != nil {
+		return err
+	}
+	if in == swarm.LocalNodeStateInactive {
+		if err := s.join(ctx, m, a); err != nil {
+			return err
+		}
+	}
+	if err := s.joined(ctx, m); err != nil {
+		return err
+	}
+	if a.Manager {
+		s.addManager(m.Name)
+	}
+	return nil
+}
+
+func (s *Session) join(ctx context.Context, m *machine, a plan.JoinSwarm) error {
+	var token string
+	var addrs []string
+	err := s.onManager(ctx, func(docker *client.Client) error {
+		in, err := docker.SwarmInspect(ctx, client.SwarmInspectOptions{})
+		if err != nil {
+			return err
+		}
+		info, err := docker.Info(ctx, client.InfoOptions{})
+		if err != nil {
+			return err
+		}
+		token = in.Swarm.JoinTokens.Worker
+		if a.Manager {
+			token = in.Swarm.JoinTokens.Manager
+		}
+		addrs = managerAddrs(info.Info.Swarm.RemoteManagers)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("asking %s how to join: %w", strings.Join(a.Through, ", "), err)
+	}
+	_, err = m.docker.SwarmJoin(ctx, client.SwarmJoinOptions{
+		ListenAddr: "0.0.0.0:" + managementPort, AdvertiseAddr: a.Advertise.String(), JoinToken: token, RemoteAddrs: addrs,
+	})
+	// Past 20 s the Engine answers with an error and goes on joining by itself.
+	if err != nil && !strings.Contains(err.Error(), "continue in the background") && !strings.Contains(err.Error(), "timeout reached before node joined") {
+		return fmt.Errorf("%s joins the swarm through %s: %w\n→ %s must reach port %s/tcp there", m.Name, strings.Join(addrs, ", "), err, m.Name, managementPort)
+	}
+	return nil
+}
+
+func managerAddrs(peers []swarm.Peer) []string {
+	var addrs []string
+	for _, p := range peers {
+		if a, err := netip.ParseAddrPort(p.Addr); err == nil {
+			addrs = append(addrs, net.JoinHostPort(a.Addr().String(), managementPort))
+		}
+	}
+	return addrs
+}
+
+// joined waits until the Engine says that it takes part. It has no event for
+// that.
+func (s *Session) joined(ctx context.Context, m *machine) error {
+	for {
+		info, err := m.docker.Info(ctx, client.InfoOptions{})
+		if err != nil {
+			return err
+		}
+		switch st := info.Info.Swarm; st.LocalNodeState {
+		case swarm.LocalNodeStateActive:
+			return nil
+		case swarm.LocalNodeStateError, swarm.LocalNodeStateInactive:
+			return fmt.Errorf("%s did not join the swarm: %s", m.Name, st.Error)
+		}
+		if err := pause(ctx, 200*time.Millisecond); err != nil {
+			return fmt.Errorf("%s is still joining the swarm after %s\n→ can it reach port %s/tcp of the managers, and 7946/tcp+udp?", m.Name, joinWithin, managementPort)
+		}
+	}
+}
+
+// conflictTries bounds how often a change is made again because the object
+// moved in between: right after a join a node still describes itself.
+const conflictTries = 20
+
+// updateNode changes labels, role and availability of a host's node.
+func (s *Session) updateNode(ctx context.Context, m *machine, a plan.UpdateNode) error {
+	info, err := m.docker.Info(ctx, client.InfoOptions{})
+	if err != nil {
+		return err
+	}
+	id := info.Info.Swarm.NodeID
+	for try := 1; ; try++ {
+		err = s.onManager(ctx, func(docker *client.Client) error { return changeNode(ctx, docker, id, a) })
+		if err == nil || try == conflictTries || !moved(err) && !errdefs.IsNotFound(err) {
+			break
+		}
+		if perr := pause(ctx, 100*time.Millisecond); perr != nil {
+			return errors.Join(err, perr)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("changing the swarm node of %s: %w", m.Name, err)
+	}
+	return nil
+}
+
+// moved says that an object was changed by someone else between reading and
+// writing it.
+func moved(err error) bool { return strings.Contains(err.Error(), "update out of sequence") }
+
+func changeNode(ctx context.Context, docker *client.Client, id string, a plan.UpdateNode) error {
+	r, err := docker.NodeInspect(ctx, id, client.NodeInspectOptions{})
+	if err != nil {
+		return err
+	}
+	spec := r.Node.Spec
+	if spec.Labels == nil {
+		spec.Labels = map[string]string{}
+	}
+	for k, v := range a.Set {
+		spec.Labels[k] = v
+	}
+	for _, k := range a.Remove {
+		delete(spec.Labels, k)
+	}
+	if a.Role != "" {
+		spec.Role = a.Role
+	}
+	spec.Availability = swarm.NodeAvailabilityActive
+	_, err = docker.NodeUpdate(ctx, id, client.NodeUpdateOptions{Version: r.Node.Version, Spec: spec})
+	return err
+}
