@@ -1,0 +1,66 @@
+package inventory
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+func (ld *loader) decodeSSH() {
+	ld.inv.SSH.HostKeys = "known_hosts"
+	for _, b := range ld.blocks["ssh"] {
+		ld.inv.SSH = SSH{
+			User:         b.text("user"),
+			Port:         b.integer("port", 0, 1, 65535),
+			Identity:     b.identity(),
+			HostKeys:     b.choice("host_keys", "known_hosts", "known_hosts", "accept-new", "ec2"),
+			KnownHosts:   b.path("known_hosts"),
+			Jump:         b.text("jump"),
+			Config:       b.path("config"),
+			SudoPassword: b.secret("sudo_password"),
+			DialTimeout:  b.duration("dial_timeout"),
+		}
+		if ld.inv.SSH.Config != "" {
+			b.checkReadable("config", ld.inv.SSH.Config)
+		}
+	}
+}
+
+// path reads the path of a file on this machine: relative to the inventory's
+// folder, and ~ is the home folder.
+func (b *block) path(arg string) string {
+	s := b.text(arg)
+	if s == "" {
+		return ""
+	}
+	return localPath(b.ld.inv.Dir, b.ld.env, s)
+}
+
+func localPath(dir string, env func(string) (string, bool), path string) string {
+	if rest, ok := strings.CutPrefix(path, "~/"); ok {
+		if home, ok := env("HOME"); ok && home != "" {
+			return filepath.Join(home, rest)
+		}
+	}
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
+
+// identity reads the path of a private key.
+func (b *block) identity() string {
+	path := b.path("identity")
+	if path != "" {
+		b.checkReadable("identity", path)
+	}
+	return path
+}
+
+// checkReadable warns about a file that is not there. It is no error, because
+// an inventory may be checked on another machine than it is applied from.
+func (b *block) checkReadable(arg, path string) {
+	if _, err := os.Stat(path); err != nil {
+		b.ld.warnAt(b.place(arg), "No such "+arg+" file", "%v. Relative paths start from the inventory's folder.", err)
+	}
+}

@@ -1,0 +1,127 @@
+package inventory
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/zclconf/go-cty/cty"
+)
+
+// stackType is the type of stack.NAME in expressions. No other value has it,
+// so that depends_on can tell a stack from anything else that has a name.
+var stackType = cty.Object(map[string]cty.Type{"name": cty.String})
+
+// dependency is one entry of a depends_on.
+type dependency struct {
+	on    string
+	place place
+}
+
+// declareStacks makes the names of stacks known. Their arguments are read
+// later: nothing refers to them.
+func (ld *loader) declareStacks() {
+	for _, b := range ld.blocks["stack"] {
+		value := cty.ObjectVal(map[string]cty.Value{"name": cty.StringVal(b.name)})
+		if ld.declare("stack", b.name, b.label(), func() cty.Value { return value }) {
+			b.checkName()
+		}
+	}
+}
+
+func (ld *loader) decodeStacks() {
+	for _, b := range ld.blocks["stack"] {
+		if ld.find("stack", b.name).rng != b.label().subject {
+			continue // a duplicate, and reported
+		}
+		ld.inv.Stacks = append(ld.inv.Stacks, b.stack())
+	}
+}
+
+func (b *block) stack() Stack {
+	s := Stack{
+		Name:        b.name,
+		Playbook:    b.playbook(),
+		Inputs:      map[string]Input{},
+		DependsOn:   b.dependsOn(),
+		Range:       b.header(),
+		InputsRange: b.header(),
+	}
+	if b.has("inputs") {
+		s.InputsRange = b.attr("inputs").SrcRange
+	}
+	for _, entry := range b.pairs("inputs", `{ image = "rabbitmq:4.1-management" }`) {
+		s.Inputs[entry.key] = Input{Value: entry.value, Range: entry.place.subject}
+	}
+	return s
+}
+
+func (b *block) playbook() string {
+	s := b.requiredText("playbook", `"rabbitmq"`)
+	if strings.Contains(s, "/") && !isFolder(s) {
+		b.ld.errorAt(b.place("playbook"), fmt.Sprintf("Unclear playbook %q", s), "A folder starts with ./, ../ or /: write %q. A name without a slash is a playbook that the program carries.", "./"+s)
+		return ""
+	}
+	return s
+}
+
+// isFolder reports whether a playbook is a folder of the user's.
+func isFolder(playbook string) bool {
+	return strings.HasPrefix(playbook, "./") || strings.HasPrefix(playbook, "../") || strings.HasPrefix(playbook, "/")
+}
+
+// dependsOn reads the names of the stacks that come first.
+func (b *block) dependsOn() []string {
+	var names []string
+	for _, e := range b.elements("depends_on", "[stack.consul]") {
+		name, ok := b.dependency(e)
+		if !ok || slices.Contains(names, name) {
+			continue
+		}
+		names = append(names, name)
+		b.ld.dependencies[b.name] = append(b.ld.dependencies[b.name], dependency{name, e.place})
+	}
+	return names
+}
+
+// dependency reads stack.NAME or "NAME".
+func (b *block) dependency(e element) (string, bool) {
+	switch {
+	case e.value.Type().Equals(stackType):
+		return e.value.GetAttr("name").AsString(), true
+	case e.value.Type() != cty.String:
+		b.ld.wrongType(e.place, "depends_on", "a list of stacks, such as [stack.consul]", e.value)
+		return "", false
+	}
+	name, known := e.value.AsString(), b.ld.members("stack")
+	if !slices.Contains(known, name) {
+		b.ld.errorAt(e.place, fmt.Sprintf("Unknown stack %q", name), "There is no stack %q.%s", name, suggest(name, known, forms["stack"]))
+		return "", false
+	}
+	return name, true
+}
+
+// checkDependencies reports stacks that wait for each other, each circle once.
+func (ld *loader) checkDependencies() {
+	done := map[string]bool{}
+	for _, s := range ld.inv.Stacks {
+		ld.follow(s.Name, nil, done)
+	}
+}
+
+// follow goes along the dependencies of a stack. Path is how it was reached.
+func (ld *loader) follow(name string, path []string, done map[string]bool) {
+	if done[name] {
+		return
+	}
+	path = append(path, name)
+	for _, d := range ld.dependencies[name] {
+		if i := slices.Index(path, d.on); i >= 0 {
+			cycle := append(slices.Clone(path[i:]), d.on)
+			ld.errorAt(d.place, "Stacks depend on each other in a circle", "%s. None of them could ever start: remove one of these dependencies.", strings.Join(cycle, " → "))
+			continue
+		}
+		ld.follow(d.on, path, done)
+	}
+	done[name] = true
+}
