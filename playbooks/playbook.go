@@ -123,6 +123,7 @@ const (
 type Gate struct {
 	Name    string
 	Exec    []string
+	Mend    []string // run by apply, in the same place, when the gate does not hold at once; nil: nothing mends it
 	On      On
 	Service string // for OnEach and OnOne: only containers of this service of the compose file, "" for all
 	Within  time.Duration
@@ -131,14 +132,12 @@ type Gate struct {
 
 // Hook is a command that is run at a moment in a member's life.
 type Hook struct {
-	Moment string // "before stop", "after join", "on lost", "after change"
-	Name   string
-	Exec   []string // ${slot.name} is already kept as a template: see ExecFor
+	Moment string   // "before stop", "after form", "after join", "after change" or "on lost"
+	Name   string   // unique at its moment
+	Exec   []string // ${slot.name} still stands in it: see ExecFor
 	On     On
 	Within time.Duration
 	Note   string
-
-	exec hcl.Expression
 }
 
 // Proof is an end-to-end check from outside, through a port on every host.
@@ -156,6 +155,3 @@ type Rendered struct {
 	Name    string // relative to the stack's folder there
 	Content []byte
 }
-
-
-

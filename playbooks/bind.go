@@ -1,0 +1,145 @@
+package playbooks
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/rmqprov/rmqprov/inventory"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// Bind puts the inventory's stacks together with their playbooks. It touches
+// no host: files of playbook folders are all that it reads. Everything wrong
+// with any of the stacks is reported at once; a stack with errors is left out
+// of what is returned. Print the diagnostics with the help of Sources.
+//
+// Where hosts are still to be discovered (no hosts yet, but discover blocks),
+// what depends on their number is not checked: bind again when they are known.
+func Bind(inv *inventory.Inventory) ([]Stack, hcl.Diagnostics) {
+	var stacks []Stack
+	var diags hcl.Diagnostics
+	for _, want := range inv.Stacks {
+		if unsound(want) {
+			continue
+		}
+		stack, d := bindOne(inv, want)
+		diags = append(diags, d...)
+		if !d.HasErrors() {
+			stacks = append(stacks, stack)
+		}
+	}
+	return stacks, append(diags, portCollisions(stacks)...)
+}
+
+// unsound says that the inventory could not make sense of the stack and has
+// said so: whatever is added here would be about the same mistake.
+func unsound(want inventory.Stack) bool {
+	for _, in := range want.Inputs {
+		if !in.Value.IsWhollyKnown() {
+			return true
+		}
+	}
+	return want.Playbook == ""
+}
+
+func bindOne(inv *inventory.Inventory, want inventory.Stack) (Stack, hcl.Diagnostics) {
+	f, missing := open(want.Playbook, inv.Dir, want.Range)
+	if missing != nil {
+		return Stack{}, hcl.Diagnostics{missing}
+	}
+	pb, diags := f.decode()
+	if diags.HasErrors() {
+		return Stack{}, f.attach(diags)
+	}
+	b := &binder{inv: inv, want: want, folder: f, playbook: pb, diags: diags, names: map[string]cty.Value{}}
+	b.scope = inv.Scope.In(f.fs, b.names)
+	b.stack = Stack{
+		Name: want.Name, Playbook: want.Playbook, DependsOn: slices.Clone(want.DependsOn), Range: want.Range,
+	}
+	b.run()
+	return b.stack, f.attach(b.diags)
+}
+
+// binder carries what is known so far while one stack is put together.
+type binder struct {
+	inv      *inventory.Inventory
+	want     inventory.Stack
+	folder   *folder
+	playbook *playbookBlock
+	names    map[string]cty.Value      // what expressions may name so far
+	scope    *hcl.EvalContext          // those names, and the functions
+	locals   map[string]hcl.Expression // still to be evaluated
+	stack    Stack
+	diags    hcl.Diagnostics
+}
+
+// run goes on to the next part only while there is something to build on: an
+// input that is wrong would make a dozen errors of one mistake.
+func (b *binder) run() {
+	for _, part := range []func(){
+		func() { b.nameSurroundings(); b.bindInputs() },
+		b.checkSurroundings,
+		b.bindLocals,
+		b.checkLocals,
+		b.bindSecrets,
+		b.bindConfigs,
+		func() { b.bindShape(); b.bindEnds(); b.bindGates(); b.bindHooks(); b.bindCompose() },
+		b.checkReferences,
+	} {
+		part()
+		if b.diags.HasErrors() {
+			return
+		}
+	}
+}
+
+func (b *binder) fail(at hcl.Range, summary, format string, args ...any) {
+	b.diags = append(b.diags, problem(at, summary, fmt.Sprintf(format, args...)))
+}
+
+// portCollisions finds two stacks that want the same port of the hosts. Within
+// a stack the slots keep members apart.
+func portCollisions(stacks []Stack) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	taken := map[string]*Stack{}
+	for i := range stacks {
+		s := &stacks[i]
+		for _, port := range hostPorts(s) {
+			other := taken[port]
+			if other != nil && other != s {
+				diags = append(diags, problem(s.Range, "Port taken twice", fmt.Sprintf(
+					"The stacks %q and %q both use port %s of the hosts. Give one of them another port by its inputs.", other.Name, s.Name, port)))
+				continue
+			}
+			taken[port] = s
+		}
+	}
+	return diags
+}
+
+// hostPorts lists a stack's ports on hosts as "5672/tcp", each once, those
+// declared and those published.
+func hostPorts(s *Stack) []string {
+	var ports []string
+	add := func(number int, protocol string) {
+		p := fmt.Sprintf("%d/%s", number, protocol)
+		if !slices.Contains(ports, p) {
+			ports = append(ports, p)
+		}
+	}
+	for _, p := range s.Ports {
+		add(p.Number, p.Protocol)
+	}
+	for _, svc := range s.Services {
+		if svc.Spec.EndpointSpec == nil {
+			continue
+		}
+		for _, p := range svc.Spec.EndpointSpec.Ports {
+			if p.PublishedPort != 0 {
+				add(int(p.PublishedPort), string(p.Protocol))
+			}
+		}
+	}
+	return ports
+}

@@ -1,0 +1,39 @@
+# Configuration that all servers share. What differs (name, id, the address to
+# bind to) is in the arguments of each service, in stack.yml.
+# ${"$"}{…} is filled in by rmqprov; the file is an HCL template.
+
+server           = true
+bootstrap_expect = ${input.servers}
+datacenter       = ${jsonencode(input.datacenter)}
+
+# The servers know each other by the names of their services. Docker's DNS does
+# not know a name before its container runs, so the first try often fails: the
+# default of 30 s until the next one would be most of the time to the first leader.
+retry_join     = ${jsonencode([for s in slots.consul : s.name])}
+retry_interval = "1s"
+
+# HTTP on all addresses of the container: other stacks ask by the overlay
+# network, operators by the port published on the host.
+client_addr = "0.0.0.0"
+ports {
+  http = 8500
+}
+ui = true
+
+performance {
+  # Elections and heartbeats at the speed meant for production. The default of
+  # 5 is for the smallest machines; it makes the time without a leader five
+  # times as long.
+  raft_multiplier = 1
+}
+
+# A stopped server stays a member. If it left (leave_on_terminate), it would no
+# longer count for the majority: with one server dead already, an ordinary
+# restart of a second host would leave one voter of two and no way back but
+# surgery. A server that returns has another overlay address; it is found by
+# its node id, which is fixed, so nothing has to be left and joined.
+leave_on_terminate      = false
+skip_leave_on_interrupt = true
+rejoin_after_leave      = true
+
+disable_update_check = true

@@ -1,0 +1,127 @@
+# Consul: a cluster of servers, the place where RabbitMQ's members find each other.
+#
+# A playbook is this file and the files that it names. It is data: the engine
+# knows no system by name, and a playbook of your own works the same way.
+
+playbook "consul" {
+  description = "Consul servers with a leader, gossip encryption and the web console"
+
+  input "image" {
+    type        = string
+    default     = "hashicorp/consul:1.20"
+    description = "any official image from 1.8 on"
+  }
+
+  input "servers" {
+    type        = number
+    default     = 3
+    description = "number of servers, one a host; odd, because two of four can lose no more than one of three"
+
+    validation {
+      condition     = input.servers >= 1 && input.servers % 2 == 1
+      error_message = "An even number of servers (${input.servers}) survives no more failures than one fewer: take 1, 3 or 5."
+    }
+  }
+
+  input "network" {
+    type        = string
+    default     = null
+    description = "overlay network; the inventory's first when not given"
+  }
+
+  input "datacenter" {
+    type        = string
+    default     = "dc1"
+    description = "name of the datacenter, as Consul shows it"
+  }
+
+  input "gossip_key" {
+    type        = string
+    default     = null
+    sensitive   = true
+    description = "key of `consul keygen`; made once when not given. A running cluster keeps the key it was formed with: rotate it by `consul keyring`"
+  }
+
+  input "http_port" {
+    type        = number
+    default     = 8500
+    description = "port of the HTTP API and the console, on every host that holds a server"
+  }
+
+  check "network" {
+    condition     = length([for n in networks : n if n.subnet != "" && (input.network == null || n.name == input.network)]) > 0
+    error_message = "Consul binds to its address in an overlay network and finds it by the subnet: the inventory needs a `network` block with a subnet${input.network == null ? "" : ", named ${input.network}"}."
+  }
+
+  locals {
+    network = [for n in networks : n if n.subnet != "" && (input.network == null || n.name == input.network)][0]
+  }
+
+  # Gossip between the servers is encrypted with this key. It reaches the
+  # containers as a file that Consul reads as one more piece of configuration,
+  # so it is in no argument, no environment and no file of the hosts.
+  secret "gossip" {
+    value    = input.gossip_key
+    generate = 32
+    encoding = "base64"
+    format   = "{\"encrypt\": \"%s\"}\n"
+  }
+
+  # consul-01, consul-02, …: fixed names, volumes and node ids. A slot's label is
+  # on the host that holds it; the host's death frees the slot for another.
+  slots "consul" { count = input.servers }
+
+  config "consul.hcl" { file = "consul.hcl" }
+
+  # All servers start at once: bootstrap_expect makes them wait for each other,
+  # and only then is there an election. Later changes are one server at a time.
+  stack {
+    file = "stack.yml"
+    roll = "consul"
+    form = "together"
+  }
+
+  port "console" {
+    number = input.http_port
+    from   = "operators"
+    note   = "Consul's HTTP API and console"
+  }
+
+  console "consul" {
+    port = input.http_port
+    path = "/ui/"
+  }
+
+  # list-peers asks the leader: it fails while there is none. Then every server
+  # must be a voter and be seen alive, else losing one more would lose them all.
+  gate "leader" {
+    exec   = ["consul", "operator", "raft", "list-peers"]
+    on     = "one"
+    within = "2m"
+    note   = "the servers have elected a leader"
+  }
+
+  gate "peers" {
+    exec = ["sh", "-c", <<-EOT
+      voters=$(consul operator raft list-peers | grep -cw true)
+      alive=$(consul members -status=alive | grep -cw server)
+      echo "$voters of ${input.servers} servers vote, $alive are alive"
+      test "$voters" = ${input.servers} && test "$alive" -ge ${input.servers}
+    EOT
+    ]
+    on     = "one"
+    within = "2m"
+    note   = "all ${input.servers} servers vote and are alive"
+  }
+
+  # A server that will not come back stays a voter for three days, and counts
+  # for every majority. Its successor has the same name and id but an empty
+  # disk: it must join as a new voter, not vote twice as the old one.
+  on "lost" {
+    name   = "forget"
+    exec   = ["consul", "force-leave", "-prune", slot.name]
+    on     = "another"
+    within = "1m"
+    note   = "takes the dead server out of the raft and the member list"
+  }
+}

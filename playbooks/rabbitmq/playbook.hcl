@@ -1,0 +1,489 @@
+# RabbitMQ: a cluster whose members find each other through Consul.
+#
+# Works for 4.x and for 3.10 to 3.13; where they differ, local.major and
+# local.minor decide, and the comment says why.
+
+playbook "rabbitmq" {
+  description = "RabbitMQ cluster discovered through Consul, with quorum queues, management, federation and shovel"
+
+  input "image" {
+    type        = string
+    default     = "rabbitmq:4.1-management"
+    description = "any official image of 3.10 or later, with or without -management"
+  }
+
+  input "version" {
+    type        = string
+    default     = null
+    description = "MAJOR.MINOR, where the image's tag does not begin with it"
+  }
+
+  input "members" {
+    type        = number
+    default     = 3
+    description = "number of members, one a host"
+
+    validation {
+      condition     = input.members >= 1 && input.members % 2 == 1
+      error_message = "An even number of members (${input.members}) survives no more failures than one fewer: take 1, 3, 5 or 7."
+    }
+  }
+
+  input "admin_user" {
+    type        = string
+    default     = "admin"
+    description = "the administrator, made at the first start instead of guest"
+
+    validation {
+      condition     = can(regex("^[A-Za-z0-9_.@-]+$", input.admin_user))
+      error_message = "Letters, digits and _ . @ - only: the name stands in configuration files."
+    }
+  }
+
+  input "admin_password" {
+    type        = string
+    default     = null
+    sensitive   = true
+    description = "made once when null or empty; see `rmqprov secret`"
+
+    validation {
+      condition     = input.admin_password == null || input.admin_password == "" || can(regex("^[^\\s#'\"\\\\$`]+$", input.admin_password))
+      error_message = "No spaces, quotes, backslashes, # or $: RabbitMQ's configuration file would end the value there."
+    }
+  }
+
+  input "vhost" {
+    type        = string
+    default     = "/"
+    description = "the virtual host made at the first start"
+  }
+
+  input "plugins" {
+    type = list(string)
+    default = [
+      "rabbitmq_management",
+      "rabbitmq_prometheus",
+      "rabbitmq_federation",
+      "rabbitmq_federation_management",
+      "rabbitmq_shovel",
+      "rabbitmq_shovel_management",
+    ]
+    description = "plugins besides rabbitmq_peer_discovery_consul, which is always on"
+  }
+
+  input "default_queue_type" {
+    type        = string
+    default     = "quorum"
+    description = "type of queues that are declared without one: quorum, classic or stream"
+
+    validation {
+      condition     = contains(["quorum", "classic", "stream"], input.default_queue_type)
+      error_message = "One of quorum, classic, stream."
+    }
+  }
+
+  input "ha_policy" {
+    type        = string
+    default     = null
+    description = "3.x only: classic queues whose names match this pattern are mirrored to a second member"
+  }
+
+  input "partition_handling" {
+    type        = string
+    default     = "pause_minority"
+    description = "what a member does that sees fewer than half of the others; has no meaning from 4.3 on"
+
+    validation {
+      condition     = contains(["pause_minority", "autoheal", "ignore"], input.partition_handling)
+      error_message = "One of pause_minority, autoheal, ignore. autoheal throws away what one side accepted."
+    }
+  }
+
+  input "memory" {
+    type        = number
+    default     = null
+    description = "memory limit of a member's container in MiB; null: none"
+  }
+
+  input "watermark" {
+    type        = number
+    default     = null
+    description = "share of the memory at which publishers are stopped; default 0.6 with a memory limit and 0.4 without"
+
+    validation {
+      condition     = input.watermark == null ? true : input.watermark > 0 && input.watermark <= 0.7
+      error_message = "Between 0 and 0.7: garbage collection can double what a member uses for a moment."
+    }
+  }
+
+  input "disk_free_limit" {
+    type        = string
+    default     = "2GB"
+    description = "free disk space below which publishers are stopped"
+  }
+
+  input "open_files" {
+    type        = number
+    default     = 65536
+    description = "file handles of a member, or the most that its host allows where that is less"
+  }
+
+  input "erl_args" {
+    type        = string
+    default     = "+sbwt none +sbwtdcpu none +sbwtdio none"
+    description = "further arguments of the Erlang machine; the default lets idle schedulers sleep"
+  }
+
+  input "consul" {
+    type        = list(string)
+    default     = ["consul-01", "consul-02", "consul-03"]
+    description = "Consul servers; member N registers with the Nth, which is on its own host"
+  }
+
+  input "enable_feature_flags" {
+    type        = bool
+    default     = true
+    description = "enable all stable feature flags after a change of version: needed before the next one, and the way back is closed then"
+  }
+
+  input "network" {
+    type        = string
+    default     = null
+    description = "overlay network; the inventory's first when not given"
+  }
+
+  check "network" {
+    condition     = length([for n in networks : n if input.network == null || n.name == input.network]) > 0
+    error_message = "The members talk over an overlay network: the inventory needs a `network` block${input.network == null ? "" : " named ${input.network}"}."
+  }
+
+  check "version" {
+    condition     = input.version != null || can(regex(":v?\\d+\\.\\d+", input.image))
+    error_message = "The tag of ${input.image} does not tell the version of RabbitMQ, on which the configuration depends: add the input version = \"4.1\"."
+  }
+
+  check "mirroring" {
+    condition     = input.ha_policy == null || local.major < 4
+    error_message = "ha_policy mirrors classic queues, which RabbitMQ 4 can no longer do: use quorum queues, the default."
+  }
+
+  locals {
+    network = [for n in networks : n.name if input.network == null || n.name == input.network][0]
+
+    version = split(".", input.version != null ? input.version : regex(":v?(\\d+\\.\\d+)", input.image)[0])
+    major   = tonumber(local.version[0])
+    minor   = tonumber(local.version[1])
+
+    # Mnesia and its partition strategies are gone in 4.3.
+    mnesia = local.major < 4 || local.minor < 3
+
+    # The numeric user of the official images; the alpine ones have another.
+    uid = strcontains(input.image, "alpine") ? "100" : "999"
+    gid = strcontains(input.image, "alpine") ? "101" : "999"
+
+    # A member takes its share of what the container may use, less a fifth (at
+    # most 2 GiB) that the Erlang machine needs beside the messages. Without a
+    # limit it counts the whole host, where other things run too.
+    watermark = input.watermark != null ? input.watermark : input.memory != null ? 0.6 : 0.4
+    available = input.memory != null ? floor(input.memory - min(input.memory / 5, 2048)) : null
+
+    members = [for s in slots.rabbitmq : "rabbit@${s.name}"]
+
+    # Started in a shell because a container may have 2^30 file handles, for
+    # which every Erlang machine, also that of a command, reserves gigabytes.
+    cli  = "ulimit -Sn 1024; exec"
+    eval = ["bash", "-c", "ulimit -Sn 1024; exec rabbitmqctl -q eval \"$0\""]
+
+    # Pieces of Erlang for `rabbitmqctl eval`; names of functions changed in 3.12.
+    nodes = <<-EOT
+      Either = fun(Now, Before) ->
+        case erlang:function_exported(rabbit_nodes, Now, 0) of true -> Now; false -> Before end
+      end,
+      Running = Either(list_running, all_running),
+      Members = Either(list_members, all),
+    EOT
+
+    mirror = ["bash", "-c", <<-EOT
+      ulimit -Sn 1024
+      exec rabbitmqctl -q set_policy -p "$0" --apply-to queues ha "$1" '{"ha-mode":"exactly","ha-params":2,"ha-sync-mode":"automatic"}'
+    EOT
+    , input.vhost, coalesce(input.ha_policy, "-")]
+
+    # What Consul lists, against what the cluster is: members that run and are
+    # not listed, and entries of nodes that are no members.
+    listed = <<-EOT
+      Consul = fun(Host) -> "http://" ++ Host ++ ":8500/v1/" end,
+      Own = Consul(os:getenv("CONSUL_HOST")),
+      {ok, {{_, 200, _}, _, Body}} = httpc:request(get, {Own ++ "catalog/service/rabbitmq", []}, [{timeout, 5000}], [{body_format, binary}]),
+      Entries = [{binary_to_atom(<<"rabbit@", Address/binary>>, utf8), binary_to_list(Holder), binary_to_list(ID)}
+        || #{<<"ServiceAddress">> := Address, <<"Node">> := Holder, <<"ServiceID">> := ID} <- rabbit_json:decode(Body)],
+      Missing = rabbit_nodes:Running() -- [Node || {Node, _, _} <- Entries],
+      Stale = [Entry || {Node, _, _} = Entry <- Entries, not lists:member(Node, rabbit_nodes:Members())],
+    EOT
+
+    # Takes an entry out of the agent that holds it, if that is alive, and then
+    # out of the catalog, where a dead agent's entries would stay.
+    strike = <<-EOT
+      Put = fun(URL, Body) -> httpc:request(put, {URL, [], "application/json", Body}, [{timeout, 5000}, {connect_timeout, 2000}], []) end,
+      Strike = fun({_, Holder, ID}) ->
+        Put(Consul(Holder) ++ "agent/service/deregister/" ++ ID, <<>>),
+        {ok, {{_, 200, _}, _, _}} = Put(Own ++ "catalog/deregister",
+          rabbit_json:encode(#{<<"Node">> => list_to_binary(Holder), <<"ServiceID">> => list_to_binary(ID)}))
+      end,
+    EOT
+  }
+
+  # The cookie is what makes members, and commands, trust each other.
+  secret "erlang_cookie" {
+    generate = 64
+  }
+
+  secret "admin_password" {
+    value    = input.admin_password
+    generate = 32
+  }
+
+  # The same value as the configuration file that RabbitMQ reads at its first
+  # start. Not as environment: RABBITMQ_DEFAULT_PASS would show in `docker inspect`.
+  secret "admin_conf" {
+    of     = "admin_password"
+    format = "default_pass = %s\n"
+  }
+
+  slots "rabbitmq" { count = input.members }
+
+  config "rabbitmq.conf"   { file = "rabbitmq.conf" }
+  config "enabled_plugins" { file = "enabled_plugins" }
+
+  # The first member alone until it has started, then the others. Members that
+  # start together all want to join the one that registered first in Consul; if
+  # that one is slow, another can give up waiting and form a second cluster.
+  stack {
+    file = "stack.yml"
+    roll = "rabbitmq"
+    form = "first"
+  }
+
+  console "rabbitmq" {
+    port   = 15672 # published by the haproxy playbook, on every host
+    user   = input.admin_user
+    secret = "admin_password"
+  }
+
+  # Members listen last, when everything else has started. Opening the port is
+  # cheap, where each rabbitmqctl starts an Erlang machine. One call waits up to
+  # 20 s, and a shell's read sleeps without starting a process.
+  gate "started" {
+    exec = ["bash", "-c", <<-EOT
+      exec 9<> <(:)
+      for i in {1..200}; do
+        (: < /dev/tcp/127.0.0.1/5672) 2> /dev/null && exit 0
+        read -rt 0.1 -u 9
+      done
+      echo "port 5672 is not open yet" >&2
+      exit 1
+    EOT
+    ]
+    on     = "slot"
+    within = "5m"
+    note   = "the member accepts clients"
+  }
+
+  # Asking one member is not enough: each of two clusters would call itself
+  # whole. This asks every member which ones it sees running, within one start
+  # of the command line tool, and waits inside it for up to 10 s.
+  gate "formed" {
+    exec = concat(local.eval, [<<-EOT
+      ${local.nodes}
+      Want = lists:sort([${join(", ", [for m in local.members : "'${m}'"])}]),
+      Ask = fun(Node, Module, Function) ->
+        case rpc:call(Node, Module, Function, [], 5000) of
+          Nodes when is_list(Nodes) -> lists:sort(Nodes);
+          _ -> unreachable
+        end
+      end,
+      Formed = fun(Again, Tries) ->
+        Views = [{Node, Ask(Node, rabbit_nodes, Running)} || Node <- Want],
+        Odd = [View || {_, Nodes} = View <- Views, Nodes =/= Want],
+        Split = [{Node, Nodes} || Node <- Want, [_ | _] = Nodes <- [Ask(Node, rabbit_node_monitor, partitions)]],
+        if
+          Odd =:= [], Split =:= [] -> formed;
+          Tries > 0 -> timer:sleep(200), Again(Again, Tries - 1);
+          true -> exit({not_formed, {members_see, Odd}, {partitions, Split}})
+        end
+      end,
+      Formed(Formed, 50).
+    EOT
+    ])
+    on     = "one"
+    within = "10m"
+    note   = "every member sees the same ${input.members} running, with no partition"
+  }
+
+  # What a later member finds in Consul decides which cluster it joins, so the
+  # list there must be the cluster's. A registration is lost with the Consul
+  # server that held it, and 4.0 does not always renew its own.
+  gate "registered" {
+    exec = concat(local.eval, [<<-EOT
+      ${local.nodes}
+      ${local.listed}
+      case {Missing, Stale} of
+        {[], []} -> registered;
+        _ -> exit({consul_differs, {missing, Missing}, {stale, Stale}})
+      end.
+    EOT
+    ])
+    mend = concat(local.eval, [<<-EOT
+      ${local.nodes}
+      ${local.listed}
+      ${local.strike}
+      [Strike(Entry) || Entry <- Stale],
+      [ok = rpc:call(Node, rabbit_peer_discovery_consul, register, [], 10000) || Node <- Missing],
+      {registered, Missing, struck, Stale}.
+    EOT
+    ])
+    on     = "one"
+    within = "2m"
+    note   = "Consul lists all running members, and nobody who is no member"
+  }
+
+  # Both must hold before a member stops, and neither may be skipped: with the
+  # quorum of a queue lost, the queue stands still. draining moves leaders away
+  # and closes clients' connections, so that they find another member at once.
+  before "stop" {
+    name   = "quorum"
+    exec   = ["bash", "-c", "${local.cli} rabbitmq-upgrade await_online_quorum_plus_one -t 600"]
+    on     = "slot"
+    within = "11m"
+    note   = "waits until every queue has a quorum without this member"
+  }
+
+  before "stop" {
+    name   = "drain"
+    exec   = ["bash", "-c", "${local.cli} rabbitmq-upgrade drain"]
+    on     = "slot"
+    within = "10m"
+    note   = "moves queue leaders and clients to other members"
+  }
+
+  # RabbitMQ 3 has queues that stand in no quorum; when the set has formed they
+  # get their settings. In 4 the configuration file says it all.
+  after "form" {
+    name = "queue-type"
+    when = local.major < 4
+    exec = concat(local.eval, [<<-EOT
+      Type = #{default_queue_type => <<"${input.default_queue_type}">>},
+      case erlang:function_exported(rabbit_vhost, update_metadata, 3) of
+        true -> rabbit_vhost:update_metadata(<<"${input.vhost}">>, Type, <<"${input.admin_user}">>);
+        false -> rabbit_vhost:update_metadata(<<"${input.vhost}">>, fun(Old) -> maps:merge(Old, Type) end)
+      end.
+    EOT
+    ])
+    on   = "one"
+    note = "queues declared without a type become ${input.default_queue_type} queues"
+  }
+
+  after "form" {
+    name = "mirroring"
+    when = local.major < 4 && input.ha_policy != null
+    exec = local.mirror
+    on   = "one"
+    note = "mirrors the classic queues that the policy names"
+  }
+
+  # A new member has no replica of any queue until queues grow onto it.
+  after "join" {
+    name   = "grow"
+    exec   = ["bash", "-c", "${local.cli} rabbitmq-queues grow rabbit@${slot.name} all"]
+    on     = "slot"
+    within = "10m"
+    note   = "gives the member replicas of the quorum queues"
+  }
+
+  # Idempotent, and in an order that lets each count on the one before.
+  after "change" {
+    name = "feature-flags"
+    when = input.enable_feature_flags
+    exec = ["bash", "-c", "${local.cli} rabbitmqctl -q enable_feature_flag all"]
+    on   = "one"
+    note = "enables what the new version brings; the next upgrade needs it"
+  }
+
+  # default_pass counts at the first start only. The password comes by stdin:
+  # arguments can be read by everybody on the host.
+  after "change" {
+    name = "admin"
+    exec = ["bash", "-c", <<-EOT
+      ulimit -Sn 1024
+      user=${input.admin_user} vhost=${input.vhost}
+      rabbitmqctl -q change_password "$user" < /run/secrets/admin_password || {
+        rabbitmqctl -q add_user "$user" < /run/secrets/admin_password &&
+        rabbitmqctl -q set_user_tags "$user" administrator &&
+        rabbitmqctl -q set_permissions -p "$vhost" "$user" ".*" ".*" ".*"
+      }
+    EOT
+    ]
+    on   = "one"
+    note = "the administrator has the password that the inventory gives"
+  }
+
+  after "change" {
+    name = "mirroring"
+    when = local.major < 4 && input.ha_policy != null
+    exec = local.mirror
+    on   = "one"
+    note = "mirrors the classic queues that the policy names"
+  }
+
+  after "change" {
+    name   = "rebalance"
+    when   = input.members > 1
+    exec   = ["bash", "-c", "${local.cli} rabbitmq-queues rebalance all"]
+    on     = "one"
+    within = "10m"
+    note   = "spreads the queue leaders over the members again"
+  }
+
+  # A member that will not come back with its disk. Its successor has the same
+  # name: while the cluster still knows the old one, it would be refused. While
+  # Consul still lists the old one, as the oldest perhaps, it would select itself
+  # and form a cluster of one.
+  on "lost" {
+    name = "forget"
+    exec = ["bash", "-c", <<-EOT
+      ulimit -Sn 1024
+      member=rabbit@${slot.name}
+      rabbitmqctl -q eval "lists:member('$member', rabbit_nodes:${local.major > 3 || local.minor > 11 ? "list_members" : "all"}())." | grep -q true || exit 0
+      ${local.major < 4 ? "rabbitmq-queues -q shrink \"$member\"" : ":"}
+      exec rabbitmqctl -q forget_cluster_node "$member"
+    EOT
+    ]
+    on     = "another"
+    within = "5m"
+    note   = "the cluster and its queues no longer count on the lost member"
+  }
+
+  on "lost" {
+    name = "deregister"
+    exec = concat(local.eval, [<<-EOT
+      ${local.nodes}
+      ${local.listed}
+      ${local.strike}
+      [Strike(Entry) || {'rabbit@${slot.name}', _, _} = Entry <- Entries],
+      [ok = rpc:call(Node, rabbit_peer_discovery_consul, register, [], 10000) || Node <- Missing],
+      done.
+    EOT
+    ])
+    on     = "another"
+    within = "2m"
+    note   = "Consul lists the members that live, and not the lost one"
+  }
+
+  # Published with confirm through one host's port and consumed through another's.
+  proof "publish" {
+    protocol = "amqp"
+    port     = 5672
+    user     = input.admin_user
+    secret   = "admin_password"
+  }
+}
