@@ -3,6 +3,7 @@ package playbooks
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/rmqprov/rmqprov/inventory"
@@ -50,6 +51,11 @@ func bindOne(inv *inventory.Inventory, want inventory.Stack) (Stack, hcl.Diagnos
 	}
 	pb, diags := f.decode()
 	if diags.HasErrors() {
+		for _, d := range diags {
+			if d.Subject == nil {
+				d.Subject = &want.Range
+			}
+		}
 		return Stack{}, f.attach(diags)
 	}
 	b := &binder{inv: inv, want: want, folder: f, playbook: pb, diags: diags, names: map[string]cty.Value{}}
@@ -82,9 +88,15 @@ func (b *binder) run() {
 		b.checkSurroundings,
 		b.bindLocals,
 		b.checkLocals,
-		b.bindSecrets,
-		b.bindConfigs,
-		func() { b.bindShape(); b.bindEnds(); b.bindGates(); b.bindHooks(); b.bindCompose() },
+		func() {
+			b.bindSecrets()
+			b.bindConfigs()
+			b.bindShape()
+			b.bindEnds()
+			b.bindGates()
+			b.bindHooks()
+			b.bindCompose()
+		},
 		b.checkReferences,
 	} {
 		part()
@@ -98,21 +110,19 @@ func (b *binder) fail(at hcl.Range, summary, format string, args ...any) {
 	b.diags = append(b.diags, problem(at, summary, fmt.Sprintf(format, args...)))
 }
 
-// portCollisions finds two stacks that want the same port of the hosts. Within
-// a stack the slots keep members apart.
+// portCollisions finds two stacks that want the same ports of the hosts.
+// Within a stack the slots keep members apart.
 func portCollisions(stacks []Stack) hcl.Diagnostics {
 	var diags hcl.Diagnostics
-	taken := map[string]*Stack{}
 	for i := range stacks {
-		s := &stacks[i]
-		for _, port := range hostPorts(s) {
-			other := taken[port]
-			if other != nil && other != s {
-				diags = append(diags, problem(s.Range, "Port taken twice", fmt.Sprintf(
-					"The stacks %q and %q both use port %s of the hosts. Give one of them another port by its inputs.", other.Name, s.Name, port)))
-				continue
+		for j := range i {
+			mine, others := hostPorts(&stacks[i]), hostPorts(&stacks[j])
+			both := slices.DeleteFunc(mine, func(p string) bool { return !slices.Contains(others, p) })
+			if len(both) > 0 {
+				diags = append(diags, problem(stacks[i].Range, "Ports taken twice", fmt.Sprintf(
+					"The stacks %q and %q both use these ports of the hosts: %s. Give one of them others by its inputs.",
+					stacks[j].Name, stacks[i].Name, strings.Join(both, ", "))))
 			}
-			taken[port] = s
 		}
 	}
 	return diags

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -89,5 +90,19 @@ func TestBindDiscovered(t *testing.T) {
 	golden(t, "inventory-ec2.txt", []byte(diags))
 	if len(stacks) != 3 {
 		t.Errorf("%d stacks bound, want the 3 that the binary carries", len(stacks))
+	}
+}
+
+// Every mistake is reported, at its place, and all of a file at once.
+func TestBindMistakes(t *testing.T) {
+	inventories, err := filepath.Glob("testdata/bad/*.hcl")
+	if err != nil || len(inventories) == 0 {
+		t.Fatal(inventories, err)
+	}
+	for _, path := range inventories {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			_, diags := load(t, path, nil)
+			golden(t, filepath.Join("bad", strings.TrimSuffix(filepath.Base(path), ".hcl")+".txt"), []byte(diags))
+		})
 	}
 }

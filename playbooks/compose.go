@@ -31,9 +31,8 @@ const clusterLabel = "rmqprov.cluster"
 // code that `docker stack deploy` uses.
 func (b *binder) bindCompose() {
 	name := b.textOr(b.playbook.Stack.File, "file", "stack.yml")
-	before := len(b.diags)
-	text := b.render(name, b.playbook.Stack.DefRange)
-	if len(b.diags) > before && b.diags.HasErrors() {
+	text, ok := b.render(name, b.playbook.Stack.DefRange)
+	if !ok {
 		return
 	}
 	file := b.newComposeFile(name, []byte(text))
@@ -136,7 +135,7 @@ func noEnvironment(o *interpolation.Options) *interpolation.Options {
 	strict.LookupValue = func(string) (string, bool) { return "", false }
 	strict.Substitute = func(text string, lookup template.Mapping) (string, error) {
 		if m := plainVariable.FindStringSubmatch(text); m != nil {
-			return "", fmt.Errorf("the variable $%s is not set: pass it as an input and write $${input.…}, or $$$$ for a dollar", m[1]+m[2])
+			return "", fmt.Errorf("the variable $%s is not set: pass it as an input and write ${input.…}, or $$ for a dollar", m[1]+m[2])
 		}
 		return template.Substitute(text, lookup)
 	}

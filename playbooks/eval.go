@@ -1,6 +1,9 @@
 package playbooks
 
 import (
+	"maps"
+	"regexp"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -14,11 +17,32 @@ import (
 // that nothing complains about it a second time.
 func (b *binder) eval(expr hcl.Expression, ctx *hcl.EvalContext) cty.Value {
 	v, d := expr.Value(ctx)
+	for _, diag := range d {
+		b.suggest(diag)
+	}
 	b.diags = append(b.diags, d...)
 	if d.HasErrors() {
 		return cty.DynamicVal
 	}
 	return v
+}
+
+var unknownAttribute = regexp.MustCompile(`attribute named "([^"]+)"\.$`)
+
+// suggest adds to a complaint about input.nmae what may have been meant.
+func (b *binder) suggest(d *hcl.Diagnostic) {
+	m := unknownAttribute.FindStringSubmatch(d.Detail)
+	if m == nil {
+		return
+	}
+	var known []string
+	for _, v := range b.names {
+		if v.Type().IsObjectType() {
+			known = slices.AppendSeq(known, maps.Keys(v.Type().AttributeTypes()))
+		}
+	}
+	slices.Sort(known)
+	d.Detail += didYouMean(m[1], known)
 }
 
 // isAbsent says that an optional attribute was not written.
@@ -94,7 +118,7 @@ func (b *binder) oneOf(expr hcl.Expression, what, otherwise string, allowed ...s
 			return s
 		}
 	}
-	b.fail(expr.Range(), "Unknown word", "%s is %q; it must be one of %q.%s", what, s, allowed, didYouMean(s, allowed))
+	b.fail(expr.Range(), "Unknown word", "%s is %q; it must be one of %s.%s", what, s, listed(allowed), didYouMean(s, allowed))
 	return otherwise
 }
 

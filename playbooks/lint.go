@@ -24,7 +24,7 @@ func (b *binder) lint(f *composeFile, c *types.Config) {
 	}
 	if tree, err := loader.ParseYAML(f.text); err == nil {
 		if ignored := loader.GetUnsupportedProperties(tree); len(ignored) > 0 {
-			b.warn(f.at(1), "Options without effect", "Swarm ignores these options of the compose file: %q.", ignored)
+			b.warn(f.at(1), "Options without effect", "Swarm ignores these options of the compose file: %s.", listed(ignored))
 		}
 	}
 	b.lintForeign(f, c)

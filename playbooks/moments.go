@@ -98,7 +98,7 @@ func (b *binder) bindHooks() {
 func (b *binder) hooksOf(kind string, blocks []hookBlock) {
 	for _, h := range blocks {
 		if !slices.Contains(moments[kind], h.Moment) {
-			b.fail(h.LabelRange, "Unknown moment", "There is no moment %s %q; known are %q.", kind, h.Moment, moments[kind])
+			b.fail(h.LabelRange, "Unknown moment", "There is no moment %s %q; known are %s.", kind, h.Moment, listed(moments[kind]))
 			continue
 		}
 		if b.when(h.When) {
@@ -151,7 +151,7 @@ func (b *binder) checkReferences() {
 	}
 	for _, g := range b.playbook.Gates {
 		if name := b.text(g.Service, "service"); name != "" && !slices.Contains(services, name) {
-			b.fail(g.Service.Range(), "Unknown service", "The compose file has no service %q; it has %q.%s", name, services, didYouMean(name, services))
+			b.fail(g.Service.Range(), "Unknown service", "The compose file has no service %q; it has %s.%s", name, listed(services), didYouMean(name, services))
 		}
 	}
 	for _, set := range b.stack.Slots {

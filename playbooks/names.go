@@ -50,7 +50,7 @@ func (b *binder) bindLocals() {
 	b.evalLocals(done, func(hcl.Expression) bool { return true })
 	if len(b.locals) > 0 {
 		left := slices.Sorted(maps.Keys(b.locals))
-		b.fail(b.locals[left[0]].Range(), "Locals in a circle", "These locals need each other: %q.", left)
+		b.fail(b.locals[left[0]].Range(), "Locals in a circle", "These locals need each other: %s.", listed(left))
 	}
 }
 

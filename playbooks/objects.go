@@ -57,6 +57,7 @@ func (b *binder) secretOf(block secretBlock, names map[string]cty.Value) {
 	i := slices.IndexFunc(b.stack.Secrets, func(s Secret) bool { return s.Name == of })
 	if i < 0 {
 		b.fail(block.Of.Range(), "Unknown secret", "There is no secret %q that has a value of its own.%s", of, didYouMean(of, b.secretNames()))
+		names[block.Name] = cty.DynamicVal // so that templates do not complain again
 		return
 	}
 	s := &b.stack.Secrets[i]
@@ -131,7 +132,11 @@ func nameObject(name string) cty.Value {
 func (b *binder) bindConfigs() {
 	names := map[string]cty.Value{}
 	for _, block := range b.playbook.Configs {
-		content := b.render(b.text(block.File, "file"), block.File.Range())
+		content, ok := b.render(b.text(block.File, "file"), block.File.Range())
+		if !ok {
+			names[block.Name] = cty.DynamicVal
+			continue
+		}
 		object := objectName(b.want.Name, block.Name, shortHash([]byte(content)))
 		b.stack.Configs = append(b.stack.Configs, Config{Name: block.Name, Object: object, Content: []byte(content)})
 		names[block.Name] = nameObject(object)
@@ -139,34 +144,32 @@ func (b *binder) bindConfigs() {
 	b.names["config"] = cty.ObjectVal(names)
 }
 
-// render evaluates a file of the playbook as an HCL template.
-func (b *binder) render(name string, at hcl.Range) string {
-	if name == "" {
-		return ""
-	}
+// render evaluates a file of the playbook as an HCL template. It is not ok
+// when something is wrong, which is then reported.
+func (b *binder) render(name string, at hcl.Range) (text string, ok bool) {
 	src, err := b.folder.read(name)
 	if err != nil {
 		b.fail(at, "File missing", "The playbook names the file %q, but: %v.", name, err)
-		return ""
+		return "", false
 	}
 	tmpl, d := hclsyntax.ParseTemplate(src, b.folder.path(name), hcl.InitialPos)
 	b.diags = append(b.diags, d...)
 	if d.HasErrors() {
-		return ""
+		return "", false
 	}
 	v := b.eval(tmpl, b.scope)
 	if sensitive(v) {
 		b.fail(tmpl.Range(), "A sensitive value in a file",
 			"%s would hold a sensitive value, and this file can be read by everybody. Put the value into a `secret` block, with a `format` where the program wants it inside a text.", b.folder.path(name))
-		return ""
+		return "", false
 	}
 	v, err = convert.Convert(v, cty.String)
 	if err != nil {
 		b.fail(tmpl.Range(), "Not a text", "%s: %v.", b.folder.path(name), err)
-		return ""
+		return "", false
 	}
 	if !v.IsKnown() || v.IsNull() {
-		return ""
+		return "", false
 	}
-	return v.AsString()
+	return v.AsString(), true
 }

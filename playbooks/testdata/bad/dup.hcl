@@ -1,0 +1,4 @@
+cluster "c" {}
+host "a" { address = "10.0.0.1" }
+network "prod" { subnet = "10.0.1.0/24" }
+stack "dup" { playbook = "./pb/dup" }

@@ -1,0 +1,6 @@
+cluster "c" {}
+host "a" { address = "10.0.0.1" }
+network "prod" { subnet = "10.0.1.0/24" }
+stack "nofile" { playbook = "./pb/nofile" }
+stack "nofolder" { playbook = "../nowhere" }
+stack "afile" { playbook = "./nofile.hcl" }

@@ -1,0 +1,3 @@
+playbook "envvar" {
+  stack { file = "stack.yml" }
+}

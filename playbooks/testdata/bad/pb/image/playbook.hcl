@@ -1,0 +1,8 @@
+playbook "image" {
+  gate "up" {
+    exec    = ["true"]
+    on      = "each"
+    service = "wbe"
+  }
+  stack { file = "stack.yml" }
+}

@@ -1,0 +1,4 @@
+playbook "lint" {
+  slots "db" { count = 1 }
+  stack { file = "stack.yml" }
+}

@@ -1,0 +1,7 @@
+playbook "needy" {
+  input "size" {
+    type        = number
+    description = "how big"
+  }
+  stack { file = "stack.yml" }
+}

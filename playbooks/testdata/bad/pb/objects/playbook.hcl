@@ -1,0 +1,3 @@
+playbook "objects" {
+  stack { file = "stack.yml" }
+}

@@ -1,0 +1,3 @@
+playbook "yaml" {
+  stack { file = "stack.yml" }
+}
