@@ -1,0 +1,49 @@
+# Everything here runs on a fresh Debian 12 or 13 machine, as root: each target installs what it
+# misses from the machine's own package repositories. .ci/go is the go command, brought if need be.
+
+GO    := .ci/go
+DIRS  := cmd inventory playbooks provision
+RACE  := gcc /usr/include/stdlib.h:libc6-dev
+
+.PHONY: build demo test test-unit test-lab lint bench soak clean help
+
+build: ## bin/rmqprov, bin/rmqlab and bin/rmqbench
+	@echo "==> build: bin/rmqprov, bin/rmqlab and bin/rmqbench"
+	@$(GO) build -trimpath -ldflags '-s -w' -o bin/ ./cmd/rmqprov ./cmd/rmqlab ./cmd/rmqbench
+
+demo: ## three bare hosts, a RabbitMQ cluster on them, and the proof
+	@.ci/demo
+
+test: test-unit test-lab ## all tests: unit, command line, and the lab end to end
+
+test-unit: ## formatting, vet, and all tests that need no lab
+	@.ci/need $(RACE)
+	@echo "==> test-unit: gofmt"
+	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l $(DIRS)); \
+	if [ -n "$$unformatted" ]; then echo "not as gofmt writes it: $$unformatted" >&2; exit 1; fi
+	@echo "==> test-unit: go vet"
+	@$(GO) vet -tags lab ./...
+	@echo "==> test-unit: go test -race"
+	@$(GO) test -race ./...
+
+test-lab: build ## the lab end to end: debian13, then amzn2023 + amzn2 + debian12
+	@echo "==> test-lab: real hosts on this machine; minutes, and more the first time"
+	@$(GO) test -tags lab -count=1 -timeout 60m -v ./provision/e2e
+
+lint: ## staticcheck
+	@echo "==> lint: staticcheck"
+	@$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 -tags lab ./...
+
+bench: build ## measure against a hand-tuned parallel script
+	@bin/rmqbench run
+
+soak: build ## form the cluster fresh SOAK_RUNS times (20), with slow first members among them
+	@bin/rmqbench soak --runs $${SOAK_RUNS:-20}
+
+clean: ## take the labs away, and what build made; the lab's images stay in its cache
+	@echo "==> clean"
+	@if [ -x bin/rmqlab ]; then bin/rmqlab down; fi
+	@rm -rf bin
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
