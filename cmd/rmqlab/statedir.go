@@ -105,12 +105,16 @@ func (d stateDir) write(all []hosts.Host, ends endpoints) error {
 
 // remove deletes what up wrote, and the directory when nothing else is in it.
 func (d stateDir) remove() error {
+	dir, err := filepath.Abs(string(d))
+	if err != nil {
+		return err
+	}
 	for _, name := range []string{"key", "known_hosts", "lab.hcl", "env"} {
-		if err := os.Remove(filepath.Join(string(d), name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
-	if err := os.Remove(string(d)); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
+	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return nil

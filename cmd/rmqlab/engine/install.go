@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 )
 
@@ -32,7 +33,9 @@ func missingPackages(version string, lookPath func(string) (string, error)) []st
 		if t.pkg == "docker-cli" && version == "12" {
 			t.pkg = "docker.io" // Debian 12 has the client in the engine's package
 		}
-		pkgs = append(pkgs, t.pkg)
+		if !slices.Contains(pkgs, t.pkg) {
+			pkgs = append(pkgs, t.pkg)
+		}
 	}
 	return pkgs
 }
