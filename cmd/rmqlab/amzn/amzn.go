@@ -12,7 +12,7 @@ import (
 )
 
 // Build makes sure that the engine holds the stand-in for a line of Amazon Linux, "amzn2023"
-// or "amzn2", as image rmqlab/host:LINE. It takes under a minute, and nothing when an image of
+// or "amzn2", as image rmqlab/host:LINE. It takes about a minute, and nothing when an image of
 // the same recipe is there.
 func Build(ctx context.Context, e *engine.Engine, line string) error {
 	r, err := rootfs(line)

@@ -28,7 +28,7 @@ unpack() {
   for deb in "$@"; do
     dpkg-deb -x "$here"/debs/"${deb}"_*.deb "$stage/$name"
   done
-  rm -rf "$stage/$name"/usr/share/{doc,man,lintian,bash-completion,zsh,fish} "$stage/$name"/etc/{default,init.d}
+  rm -rf "$stage/$name"/usr/share/{doc,docker.io,man,lintian,bash-completion,zsh,fish} "$stage/$name"/etc/{default,init.d}
   find "$stage/$name" -depth -type d -empty -delete
 }
 
@@ -99,7 +99,7 @@ empty_packages() {
   rpmbuild "${build[@]}" --define "_rpmdir $1" "$spec"
 }
 
-build=(--quiet -bb --define "_topdir $here/build" --define "dist .$line"
+build=(--quiet -bb --define "_topdir $here/build" --define "dist .$line" --define "_buildhost rmqlab"
   --define '_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm')
 lay_out
 build_repository
