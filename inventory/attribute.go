@@ -3,8 +3,8 @@ package inventory
 import (
 	"fmt"
 	"math/big"
+	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -31,21 +31,30 @@ func (b *block) place(arg string) place {
 // require reports an argument that is not written; the example is its value.
 func (b *block) require(arg, example string) bool {
 	if !b.has(arg) {
-		b.ld.errorAt(at(b.header()), fmt.Sprintf("Missing %s", arg), "A %s needs it: write %s = %s.", b.kind.name, arg, example)
+		b.ld.errorAt(at(b.header()), fmt.Sprintf("Missing %s", arg), "%s needs it: write %s = %s.", b.kind.a(), arg, example)
 	}
 	return b.has(arg)
 }
 
 // wrongType reports a value that cannot be what the argument needs.
 func (ld *loader) wrongType(p place, arg, want string, got cty.Value) {
-	ld.errorAt(p, fmt.Sprintf("Wrong type for %s", arg), "This is %s, and %s is %s.", article(got.Type().FriendlyName()), arg, want)
+	ld.errorAt(p, fmt.Sprintf("Wrong type for %s", arg), "This is %s, and %s is %s.", describe(got.Type()), arg, want)
 }
 
-func article(noun string) string {
-	if strings.HasPrefix(noun, "object") {
-		return "an " + noun
+// describe names a type as the user writes it.
+func describe(ty cty.Type) string {
+	switch {
+	case ty == cty.String:
+		return "a string"
+	case ty == cty.Number:
+		return "a number"
+	case ty == cty.Bool:
+		return "true or false"
+	case ty.IsTupleType() || ty.IsListType() || ty.IsSetType():
+		return "a list"
+	default:
+		return "an object"
 	}
-	return "a " + noun
 }
 
 // shown returns a value that rmqprov shows in plans, without marks. False means
@@ -76,7 +85,7 @@ func (b *block) requiredText(arg, example string) string {
 	}
 	s, ok := b.writtenText(arg)
 	if ok && s == "" {
-		b.ld.errorAt(b.place(arg), fmt.Sprintf("Empty %s", arg), "A %s needs it, and this is empty or null: write %s = %s.", b.kind.name, arg, example)
+		b.ld.errorAt(b.place(arg), fmt.Sprintf("Empty %s", arg), "%s needs it, and this is empty or null: write %s = %s.", b.kind.a(), arg, example)
 	}
 	return s
 }
@@ -120,6 +129,16 @@ func (b *block) secret(arg string) string {
 		return ""
 	}
 	s, _ := b.ld.asText(v, b.place(arg), arg)
+	return s
+}
+
+// pattern reads a string argument of a certain form.
+func (b *block) pattern(arg string, form *regexp.Regexp, want string) string {
+	s := b.text(arg)
+	if s != "" && !form.MatchString(s) {
+		b.ld.errorAt(b.place(arg), fmt.Sprintf("Invalid %s %q", arg, s), "Write %s.", want)
+		return ""
+	}
 	return s
 }
 
@@ -222,7 +241,7 @@ func (b *block) elements(arg, example string) []element {
 		return nil
 	}
 	if ty := v.Type(); !ty.IsTupleType() && !ty.IsListType() && !ty.IsSetType() {
-		b.ld.errorAt(p, fmt.Sprintf("Wrong type for %s", arg), "This is %s, and %s is a list: write %s = %s.", article(ty.FriendlyName()), arg, arg, example)
+		b.ld.errorAt(p, fmt.Sprintf("Wrong type for %s", arg), "This is %s, and %s is a list: write %s = %s.", describe(ty), arg, arg, example)
 		return nil
 	}
 	var found []element
@@ -240,7 +259,7 @@ func (b *block) texts(arg, example string, check func(s string, p place) (string
 	var kept []string
 	for _, e := range b.elements(arg, example) {
 		if !e.value.Type().IsPrimitiveType() {
-			b.ld.wrongType(e.place, arg, "a list of strings", e.value)
+			b.ld.wrongType(e.place, "an entry of "+arg, "a string", e.value)
 			continue
 		}
 		s, ok := b.ld.asText(e.value, e.place, arg)
@@ -277,7 +296,7 @@ func (b *block) pairs(arg, example string) []pair {
 		return nil
 	}
 	if ty := v.Type(); !ty.IsObjectType() && !ty.IsMapType() {
-		b.ld.errorAt(p, fmt.Sprintf("Wrong type for %s", arg), "This is %s, and %s is a map: write %s = %s.", article(ty.FriendlyName()), arg, arg, example)
+		b.ld.errorAt(p, fmt.Sprintf("Wrong type for %s", arg), "This is %s, and %s is a map: write %s = %s.", describe(ty), arg, arg, example)
 		return nil
 	}
 	found := []pair{}
@@ -320,7 +339,7 @@ func (b *block) textMap(arg, example string) map[string]string {
 			continue
 		}
 		if !v.Type().IsPrimitiveType() {
-			b.ld.wrongType(entry.place, arg, "a map of strings", v)
+			b.ld.wrongType(entry.place, fmt.Sprintf("%q in %s", entry.key, arg), "a string", v)
 			continue
 		}
 		if found == nil {

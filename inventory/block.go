@@ -38,6 +38,14 @@ var kinds = []*kind{
 	{name: "file", label: "motd", args: []string{"path", "source", "content", "hosts", "mode", "owner", "group", "restart"}},
 }
 
+// a starts a sentence about a block of the kind.
+func (k *kind) a() string {
+	if k.name == "ssh" {
+		return "An " + k.name
+	}
+	return "A " + k.name
+}
+
 func kindNames(kinds []*kind) []string {
 	names := make([]string, len(kinds))
 	for i, k := range kinds {
@@ -77,8 +85,7 @@ func (b *block) label() place {
 // collect sorts the blocks of a file by type and checks their outer form.
 func (ld *loader) collect(body *hclsyntax.Body) {
 	for _, attr := range inOrder(body.Attributes) {
-		detail := "Arguments stand inside a block; " + blockOf(attr.Name)
-		ld.errorAt(at(attr.NameRange), fmt.Sprintf("Argument %q outside of any block", attr.Name), "%s", detail)
+		ld.errorAt(at(attr.NameRange), fmt.Sprintf("Argument %q outside of any block", attr.Name), "%s", outsideHint(attr.Name))
 	}
 	for _, hb := range body.Blocks {
 		b := ld.open(hb, kinds, "An inventory")
@@ -115,12 +122,12 @@ func (b *block) readLabel() bool {
 	labels := b.hcl.Labels
 	switch {
 	case b.kind.label == "" && len(labels) > 0:
-		b.ld.errorAt(b.label(), fmt.Sprintf("A %s block has no name", b.kind.name), "Write %s { … }.", b.kind.name)
+		b.ld.errorAt(b.label(), b.kind.a()+" block has no name", "Write %s { … }.", b.kind.name)
 	case b.kind.label != "" && len(labels) == 0:
-		b.ld.errorAt(at(b.header()), fmt.Sprintf("A %s block needs a name", b.kind.name), "Write the name in quotes: %s %q { … }.", b.kind.name, b.kind.label)
+		b.ld.errorAt(at(b.header()), b.kind.a()+" block needs a name", "Write the name in quotes: %s %q { … }.", b.kind.name, b.kind.label)
 		return false
 	case len(labels) > 1:
-		b.ld.errorAt(place{subject: b.hcl.LabelRanges[1], context: b.header()}, fmt.Sprintf("A %s block has one name", b.kind.name), "Write %s %q { … }.", b.kind.name, labels[0])
+		b.ld.errorAt(place{subject: b.hcl.LabelRanges[1], context: b.header()}, b.kind.a()+" block has one name", "Write %s %q { … }.", b.kind.name, labels[0])
 	}
 	if b.kind.label != "" {
 		b.name = labels[0]
@@ -141,7 +148,7 @@ func (b *block) checkNames() {
 		if slices.Contains(inner, hb.Type) {
 			continue
 		}
-		detail := fmt.Sprintf("A %s block has no block of this type.%s", b.kind.name, suggest(hb.Type, inner, "%q"))
+		detail := b.kind.a() + " block has no block of this type." + innerHint(hb.Type, inner)
 		if slices.Contains(b.kind.args, hb.Type) || b.kind.open {
 			detail = fmt.Sprintf("%s is an argument of a %s block: write %s = …, with an equals sign.", hb.Type, b.kind.name, hb.Type)
 		}
@@ -150,12 +157,12 @@ func (b *block) checkNames() {
 }
 
 func (b *block) unknownArgument(name string, inner []string) string {
-	none := fmt.Sprintf("A %s block has no argument of this name.", b.kind.name)
+	none := b.kind.a() + " block has no argument of this name."
 	switch {
 	case slices.Contains(inner, name):
 		return fmt.Sprintf("%s is a block: write %s { … }, without an equals sign.", name, name)
 	case nearest(name, b.kind.args) == "" && len(holders(name)) > 0:
-		return none + " It is an argument of " + blockOf(name)
+		return fmt.Sprintf("%s It belongs in a %s block.", none, strings.Join(holders(name), " or "))
 	default:
 		return none + suggest(name, b.kind.args, "%q")
 	}
@@ -172,12 +179,24 @@ func holders(arg string) []string {
 	return names
 }
 
-// blockOf ends a sentence about a misplaced argument.
-func blockOf(arg string) string {
+// outsideHint says where an argument goes that stands outside of any block.
+func outsideHint(arg string) string {
 	if names := holders(arg); len(names) > 0 {
-		return fmt.Sprintf("a %s block.", strings.Join(names, " or "))
+		return fmt.Sprintf("Write it inside a %s block.", strings.Join(names, " or "))
 	}
-	return fmt.Sprintf("a value of your own goes into locals { %s = … }.", arg)
+	return fmt.Sprintf("Write it inside the block that it belongs to. A value of your own goes into locals { %s = … }.", arg)
+}
+
+// innerHint suggests an inner block, where there are any.
+func innerHint(given string, inner []string) string {
+	switch {
+	case len(inner) > 0:
+		return suggest(given, inner, "%q")
+	case slices.Contains(kindNames(kinds), given):
+		return " Write it outside, beside this one."
+	default:
+		return ""
+	}
 }
 
 // inOrder returns a body's arguments in the order in which they are written.

@@ -1,6 +1,16 @@
 package inventory
 
-import "github.com/zclconf/go-cty/cty"
+import (
+	"regexp"
+
+	"github.com/zclconf/go-cty/cty"
+)
+
+var regionName = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-[0-9]+$`)
+
+func (b *block) region() string {
+	return b.pattern("region", regionName, `the code of an AWS region, such as "eu-central-1"`)
+}
 
 // declareCluster reads the cluster block, which every inventory has.
 func (ld *loader) declareCluster() {
@@ -14,7 +24,7 @@ func (ld *loader) declareCluster() {
 	b.checkName()
 	ld.inv.Cluster = Cluster{Name: b.name, Range: b.header()}
 	ld.declare("cluster", "", b.label(), func() cty.Value {
-		ld.inv.Cluster.Region = b.text("region")
+		ld.inv.Cluster.Region = b.region()
 		return cty.ObjectVal(map[string]cty.Value{
 			"name":   cty.StringVal(b.name),
 			"region": cty.StringVal(ld.inv.Cluster.Region),

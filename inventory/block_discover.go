@@ -20,7 +20,7 @@ func (ld *loader) decodeDiscover() {
 		}
 		d := Discover{
 			Kind:    b.name,
-			Region:  b.text("region"),
+			Region:  b.region(),
 			Filters: b.filters(),
 			Address: b.choice("address", "private", "private", "public", "ipv6"),
 			Range:   b.header(),

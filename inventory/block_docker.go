@@ -3,11 +3,11 @@ package inventory
 import (
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/netip"
 	"net/url"
 	"regexp"
-	"strconv"
+	"slices"
+	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
@@ -21,10 +21,25 @@ var computedSettings = map[string]string{
 	"insecure-registries": "insecure_registries",
 }
 
+// engineSettings are the keys of daemon.json, from Docker 20.10 to 29.
+var engineSettings = strings.Fields(`
+	allow-direct-routing allow-nondistributable-artifacts api-cors-header authorization-plugins bip bip6 bridge
+	bridge-accept-fwmark builder cdi-spec-dirs cgroup-parent containerd containerd-namespace
+	containerd-plugins-namespace data-root debug default-address-pools default-cgroupns-mode default-gateway
+	default-gateway-v6 default-ipc-mode default-network-opts default-runtime default-shm-size default-ulimits dns
+	dns-opts dns-search exec-opts exec-root experimental features firewall-backend fixed-cidr fixed-cidr-v6 group
+	host-gateway-ip host-gateway-ips http-proxy https-proxy icc init init-path ip ip-forward ip-forward-no-drop
+	ip-masq ip6tables iptables ipv6 labels live-restore log-driver log-format log-level log-opts
+	max-concurrent-downloads max-concurrent-uploads max-download-attempts metrics-addr min-api-version mtu
+	network-control-plane-mtu network-diagnostic-port no-new-privileges no-proxy node-generic-resources
+	oom-score-adjust pidfile proxies raw-logs runtimes seccomp-profile selinux-enabled shutdown-timeout
+	storage-driver storage-opts swarm-default-advertise-addr tls tlscacert tlscert tlskey tlsverify userland-proxy
+	userland-proxy-path userns-remap`)
+
 func (ld *loader) decodeDocker() {
 	ld.inv.Docker = Docker{LogMaxSize: "50m", LogMaxFile: 3}
 	for _, b := range ld.blocks["docker"] {
-		d := Docker{
+		ld.inv.Docker = Docker{
 			RegistryMirrors:    b.texts("registry_mirrors", `["https://mirror.example.com"]`, b.mirror),
 			InsecureRegistries: b.texts("insecure_registries", `["registry.example.com:5000"]`, b.insecureRegistry),
 			LogMaxSize:         b.logMaxSize(),
@@ -32,10 +47,7 @@ func (ld *loader) decodeDocker() {
 			Settings:           b.settings(),
 			Range:              b.header(),
 		}
-		if b.choosesLogging(d.Settings) {
-			d.LogMaxSize, d.LogMaxFile = "", 0
-		}
-		ld.inv.Docker = d
+		b.checkLogging()
 	}
 }
 
@@ -60,12 +72,7 @@ func (b *block) insecureRegistry(s string, p place) (string, bool) {
 	if _, err := netip.ParsePrefix(s); err == nil {
 		return s, true
 	}
-	host := s
-	if h, port, err := net.SplitHostPort(s); err == nil {
-		if n, err := strconv.Atoi(port); err == nil && n > 0 && n < 65536 {
-			host = h
-		}
-	}
+	host, _ := splitPort(s)
 	if problem := addressProblem(host); problem != "" {
 		b.ld.errorAt(p, fmt.Sprintf("Invalid registry %q", s), `Write its name and port, such as "registry.example.com:5000", or a CIDR; without http://.`)
 		return "", false
@@ -89,8 +96,9 @@ func (b *block) logMaxSize() string {
 // gives them.
 func (b *block) settings() map[string]any {
 	settings := map[string]any{}
-	for _, entry := range b.pairs("settings", `{ "default-shm-size" = "128M" }`) {
-		if b.refusedSetting(entry) {
+	entries := b.pairs("settings", `{ "default-shm-size" = "128M" }`)
+	for _, entry := range entries {
+		if b.refusedSetting(entry, keepsFiles(entries)) {
 			continue
 		}
 		v, ok := b.ld.shown(entry.value, entry.place, "settings")
@@ -106,7 +114,7 @@ func (b *block) settings() map[string]any {
 
 // refusedSetting reports a key that would break the swarm or contradict
 // another argument.
-func (b *block) refusedSetting(entry pair) bool {
+func (b *block) refusedSetting(entry pair, keepsFiles bool) bool {
 	arg, computed := computedSettings[entry.key]
 	switch {
 	case computed:
@@ -115,8 +123,35 @@ func (b *block) refusedSetting(entry pair) bool {
 		b.ld.errorAt(entry.place, "live-restore cannot be used", "The Engine refuses to be in a swarm with live-restore. Remove it: swarm restarts tasks elsewhere while an Engine is away.")
 	case entry.key == "hosts":
 		b.ld.errorAt(entry.place, "hosts cannot be set", "The system's docker.service already says where the Engine listens, and with both it does not start. rmqprov reaches it through SSH; remove it.")
+	case entry.key == "log-opts" && keepsFiles:
+		b.ld.errorAt(entry.place, "log-opts has arguments of its own", "Write log_max_size and log_max_file in the docker block instead. Options of another log driver may stand here beside its log-driver.")
 	default:
+		b.checkSettingName(entry)
 		return false
+	}
+	return true
+}
+
+// checkSettingName warns about keys that no Engine known here has: dockerd
+// refuses to start with a key that it does not know.
+func (b *block) checkSettingName(entry pair) {
+	if slices.Contains(engineSettings, entry.key) {
+		return
+	}
+	hint := ""
+	if near := nearest(entry.key, engineSettings); near != "" {
+		hint = fmt.Sprintf(" Did you mean %q?", near)
+	}
+	b.ld.warnAt(entry.place, fmt.Sprintf("Unknown setting %q", entry.key), "An Engine does not start with a key in daemon.json that it does not know.%s", hint)
+}
+
+// keepsFiles reports whether the settings leave the Engine with a log driver
+// that writes files, which log_max_size and log_max_file bound.
+func keepsFiles(settings []pair) bool {
+	for _, entry := range settings {
+		if v, _ := entry.value.UnmarkDeep(); entry.key == "log-driver" && v.Type() == cty.String && v.IsKnown() && !v.IsNull() {
+			return v.AsString() == "json-file" || v.AsString() == "local"
+		}
 	}
 	return true
 }
@@ -139,18 +174,15 @@ func (b *block) plainJSON(v cty.Value, p place) (any, bool) {
 	return plain, true
 }
 
-// choosesLogging reports whether the settings choose how containers log, which
-// leaves nothing for log_max_size and log_max_file.
-func (b *block) choosesLogging(settings map[string]any) bool {
-	_, driver := settings["log-driver"]
-	_, opts := settings["log-opts"]
-	if !driver && !opts {
-		return false
+// checkLogging reports limits of logs that would have no effect.
+func (b *block) checkLogging() {
+	driver, _ := b.ld.inv.Docker.Settings["log-driver"].(string)
+	if driver == "" || driver == "json-file" || driver == "local" {
+		return
 	}
 	for _, arg := range []string{"log_max_size", "log_max_file"} {
 		if b.has(arg) {
-			b.ld.errorAt(b.place(arg), fmt.Sprintf("%s beside log settings", arg), "settings already choose the log driver or its options. Write the limit there, in log-opts, or remove those from settings.")
+			b.ld.errorAt(b.place(arg), fmt.Sprintf("%s has no effect", arg), "It bounds the log files of the Engine, and settings choose the driver %q, which keeps none. Remove one of the two.", driver)
 		}
 	}
-	return true
 }

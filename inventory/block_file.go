@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"path"
@@ -20,6 +21,7 @@ func (ld *loader) decodeFiles() {
 	names := map[string]*block{}
 	for _, b := range ld.blocks["file"] {
 		if earlier := names[b.name]; earlier != nil {
+			b.file()
 			ld.errorAt(b.label(), fmt.Sprintf("Duplicate file %q", b.name), "The name is taken at %s. Rename one of the two, or remove it.", where(earlier.header()))
 			continue
 		}
@@ -102,7 +104,7 @@ func (b *block) fileHosts() []string {
 			v = v.GetAttr("name")
 		}
 		if !v.Type().IsPrimitiveType() {
-			b.ld.wrongType(e.place, "hosts", `a list of hosts, such as ["node-1"]`, v)
+			b.ld.wrongType(e.place, "an entry of hosts", `a host, such as "node-1"`, v)
 			continue
 		}
 		name, ok := b.ld.asText(v, e.place, "hosts")
@@ -132,15 +134,7 @@ func (b *block) mode() fs.FileMode {
 }
 
 func (b *block) account(arg string) string {
-	s := b.text(arg)
-	if s == "" {
-		return "root"
-	}
-	if !account.MatchString(s) {
-		b.ld.errorAt(b.place(arg), fmt.Sprintf("Invalid %s %q", arg, s), `Write the name or number of an account on the hosts, such as "root" or "999".`)
-		return "root"
-	}
-	return s
+	return cmp.Or(b.pattern(arg, account, `the name or number of an account on the hosts, such as "root" or "999"`), "root")
 }
 
 func (b *block) unit(s string, p place) (string, bool) {

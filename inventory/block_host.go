@@ -3,6 +3,7 @@ package inventory
 import (
 	"fmt"
 	"net/netip"
+	"regexp"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -11,6 +12,8 @@ import (
 
 // labelPrefix starts the node labels that rmqprov sets itself.
 const labelPrefix = "rmqprov."
+
+var instanceID = regexp.MustCompile(`^i-[0-9a-f]{8,17}$`)
 
 func (ld *loader) declareHosts() {
 	for _, b := range ld.blocks["host"] {
@@ -21,6 +24,8 @@ func (ld *loader) declareHosts() {
 		})
 		if declared {
 			ld.inv.Hosts = append(ld.inv.Hosts, Host{Name: b.name})
+		} else {
+			ld.unused = append(ld.unused, func() { b.host() })
 		}
 	}
 }
@@ -33,13 +38,13 @@ func (b *block) host() Host {
 		Private:    b.privateAddress(),
 		Role:       b.choice("role", "", "manager", "worker"),
 		Zone:       b.text("zone"),
-		InstanceID: b.text("instance_id"),
+		InstanceID: b.pattern("instance_id", instanceID, `the id of an EC2 instance, such as "i-0123456789abcdef0"`),
 		Type:       b.text("type"),
 		Labels:     b.textMap("labels", `{ rack = "a" }`),
-		User:       b.text("user"),
+		User:       b.user(),
 		Port:       b.integer("port", 0, 1, 65535),
 		Identity:   b.identity(),
-		Jump:       b.text("jump"),
+		Jump:       b.jump(),
 		Range:      b.header(),
 	}
 	for _, key := range sortedKeys(h.Labels) {
@@ -159,12 +164,11 @@ func (h *Host) endpoint(arg string, sshPort int) string {
 
 // checkManagers says what a choice of managers means for the swarm's majority.
 func (ld *loader) checkManagers() {
-	var named []string
-	workers := 0
+	managers, workers := 0, 0
 	for _, h := range ld.inv.Hosts {
 		switch h.Role {
 		case "manager":
-			named = append(named, h.Name)
+			managers++
 		case "worker":
 			workers++
 		}
@@ -173,13 +177,15 @@ func (ld *loader) checkManagers() {
 		ld.errorAt(at(ld.inv.Hosts[0].Range), "No manager", "All hosts are workers, and a swarm needs a manager. Write role = \"manager\" for one host or three, or leave role out.")
 	}
 	p := at(ld.lastManager())
-	switch n := len(named); {
+	switch n := managers; {
 	case n == 0:
 	case n > 7:
 		ld.warnAt(p, fmt.Sprintf("%d managers", n), "Every change is agreed on by all managers, and beyond seven that costs more than it protects. Make some of them workers.")
+	case n == 2:
+		ld.warnAt(p, "Even number of managers: 2", "A swarm works while more than half of its managers do, so that with two the loss of either stops it. Make it 1 or 3.")
 	case n%2 == 0:
 		ld.warnAt(p, fmt.Sprintf("Even number of managers: %d", n),
-			"A swarm works while more than half of its managers do: %d of them survive the loss of %d, as %d would, and one more can fail. Make it %d or %d.", n, (n-1)/2, n-1, n-1, n+1)
+			"A swarm works while more than half of its managers do: %d can lose %d of them, no more than %d can. Make it %d or %d.", n, (n-1)/2, n-1, n-1, n+1)
 	}
 }
 

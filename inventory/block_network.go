@@ -20,6 +20,8 @@ func (ld *loader) declareNetworks() {
 		})
 		if declared {
 			ld.inv.Networks = append(ld.inv.Networks, Network{Name: b.name})
+		} else {
+			ld.unused = append(ld.unused, func() { b.network() })
 		}
 	}
 }
@@ -46,7 +48,7 @@ func (b *block) subnet() string {
 		return ""
 	}
 	p := b.place("subnet")
-	prefix, ok := b.ld.cidr(s, p, 4)
+	prefix, ok := b.ld.overlay(s, p, 24)
 	if !ok {
 		return ""
 	}

@@ -19,27 +19,18 @@ func (ld *loader) decodeSecurityGroup() {
 		}
 		ld.inv.SecurityGroup = &SecurityGroup{
 			Name:      b.name,
-			Adopt:     b.adopt(),
-			Clients:   b.cidrs("clients", 0),
+			Adopt:     b.pattern("adopt", groupID, `the id of a security group, such as "sg-0123456789abcdef0"`),
+			Clients:   b.cidrs("clients", 0, ld.cidr),
 			Operators: b.operators(),
 			Range:     b.header(),
 		}
 	}
 }
 
-func (b *block) adopt() string {
-	id := b.text("adopt")
-	if id != "" && !groupID.MatchString(id) {
-		b.ld.errorAt(b.place("adopt"), fmt.Sprintf("Invalid security group %q", id), `Write the id of the group, such as "sg-0123456789abcdef0".`)
-		return ""
-	}
-	return id
-}
-
 // operators reads who reaches SSH and the consoles. Opening these to the world
 // is the user's right, and hardly ever meant.
 func (b *block) operators() []string {
-	cidrs := b.cidrs("operators", 0)
+	cidrs := b.cidrs("operators", 0, b.ld.cidr)
 	for _, s := range cidrs {
 		if prefix, err := netip.ParsePrefix(s); err == nil && prefix.Bits() == 0 {
 			b.ld.warnAt(b.place("operators"), "SSH and consoles are open to the whole internet", "%s is everybody. Name the networks of your operators, or leave operators out and use `rmqprov tunnel`.", s)

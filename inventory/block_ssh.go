@@ -1,8 +1,10 @@
 package inventory
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
@@ -10,12 +12,12 @@ func (ld *loader) decodeSSH() {
 	ld.inv.SSH.HostKeys = "known_hosts"
 	for _, b := range ld.blocks["ssh"] {
 		ld.inv.SSH = SSH{
-			User:         b.text("user"),
+			User:         b.user(),
 			Port:         b.integer("port", 0, 1, 65535),
 			Identity:     b.identity(),
 			HostKeys:     b.choice("host_keys", "known_hosts", "known_hosts", "accept-new", "ec2"),
 			KnownHosts:   b.path("known_hosts"),
-			Jump:         b.text("jump"),
+			Jump:         b.jump(),
 			Config:       b.path("config"),
 			SudoPassword: b.secret("sudo_password"),
 			DialTimeout:  b.duration("dial_timeout"),
@@ -24,6 +26,33 @@ func (ld *loader) decodeSSH() {
 			b.checkReadable("config", ld.inv.SSH.Config)
 		}
 	}
+}
+
+// userName is what sshd and sudo take, and what ssh's user@host can be told by.
+var userName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,31}$`)
+
+func (b *block) user() string {
+	return b.pattern("user", userName, `the name of an account on the hosts, such as "ec2-user"`)
+}
+
+// jump reads a bastion, or several that are passed in turn.
+func (b *block) jump() string {
+	s := b.text("jump")
+	if s == "" {
+		return ""
+	}
+	for hop := range strings.SplitSeq(s, ",") {
+		user, host, ok := strings.Cut(hop, "@")
+		if !ok {
+			user, host = "root", hop
+		}
+		host, _ = splitPort(host)
+		if !userName.MatchString(user) || addressProblem(host) != "" {
+			b.ld.errorAt(b.place("jump"), fmt.Sprintf("Invalid jump %q", s), `Write [user@]host[:port], such as "admin@bastion.example.com", as ssh's ProxyJump takes it.`)
+			return ""
+		}
+	}
+	return s
 }
 
 // path reads the path of a file on this machine: relative to the inventory's

@@ -31,29 +31,44 @@ func (ld *loader) declareStacks() {
 
 func (ld *loader) decodeStacks() {
 	for _, b := range ld.blocks["stack"] {
+		stack, dependencies := b.stack()
 		if ld.find("stack", b.name).rng != b.label().subject {
 			continue // a duplicate, and reported
 		}
-		ld.inv.Stacks = append(ld.inv.Stacks, b.stack())
+		ld.inv.Stacks = append(ld.inv.Stacks, stack)
+		ld.dependencies[b.name] = dependencies
 	}
 }
 
-func (b *block) stack() Stack {
+func (b *block) stack() (Stack, []dependency) {
+	dependencies := b.dependsOn()
 	s := Stack{
 		Name:        b.name,
 		Playbook:    b.playbook(),
-		Inputs:      map[string]Input{},
-		DependsOn:   b.dependsOn(),
+		Inputs:      b.inputs(),
 		Range:       b.header(),
 		InputsRange: b.header(),
 	}
 	if b.has("inputs") {
 		s.InputsRange = b.attr("inputs").SrcRange
 	}
-	for _, entry := range b.pairs("inputs", `{ image = "rabbitmq:4.1-management" }`) {
-		s.Inputs[entry.key] = Input{Value: entry.value, Range: entry.place.subject}
+	for _, d := range dependencies {
+		s.DependsOn = append(s.DependsOn, d.on)
 	}
-	return s
+	return s, dependencies
+}
+
+// inputs reads a stack's inputs; nil when they could not be evaluated.
+func (b *block) inputs() map[string]Input {
+	entries := b.pairs("inputs", `{ image = "rabbitmq:4.1-management" }`)
+	if entries == nil && b.has("inputs") {
+		return nil
+	}
+	inputs := map[string]Input{}
+	for _, entry := range entries {
+		inputs[entry.key] = Input{Value: entry.value, Range: entry.place.subject}
+	}
+	return inputs
 }
 
 func (b *block) playbook() string {
@@ -70,18 +85,16 @@ func isFolder(playbook string) bool {
 	return strings.HasPrefix(playbook, "./") || strings.HasPrefix(playbook, "../") || strings.HasPrefix(playbook, "/")
 }
 
-// dependsOn reads the names of the stacks that come first.
-func (b *block) dependsOn() []string {
-	var names []string
+// dependsOn reads the stacks that come first.
+func (b *block) dependsOn() []dependency {
+	var found []dependency
 	for _, e := range b.elements("depends_on", "[stack.consul]") {
 		name, ok := b.dependency(e)
-		if !ok || slices.Contains(names, name) {
-			continue
+		if ok && !slices.ContainsFunc(found, func(d dependency) bool { return d.on == name }) {
+			found = append(found, dependency{name, e.place})
 		}
-		names = append(names, name)
-		b.ld.dependencies[b.name] = append(b.ld.dependencies[b.name], dependency{name, e.place})
 	}
-	return names
+	return found
 }
 
 // dependency reads stack.NAME or "NAME".
@@ -90,7 +103,7 @@ func (b *block) dependency(e element) (string, bool) {
 	case e.value.Type().Equals(stackType):
 		return e.value.GetAttr("name").AsString(), true
 	case e.value.Type() != cty.String:
-		b.ld.wrongType(e.place, "depends_on", "a list of stacks, such as [stack.consul]", e.value)
+		b.ld.wrongType(e.place, "an entry of depends_on", "a stack, such as stack.consul", e.value)
 		return "", false
 	}
 	name, known := e.value.AsString(), b.ld.members("stack")

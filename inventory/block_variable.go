@@ -228,10 +228,8 @@ func (b *block) validate(variable *block) {
 	}
 	condition := b.attr("condition").Expr
 	ctx := b.ld.context(condition)
-	held, diags := condition.Value(ctx)
-	for _, d := range diags {
-		b.ld.diags = b.ld.diags.Append(b.ld.improve(d))
-	}
+	held, diags := Evaluate(condition, ctx)
+	b.ld.diags = b.ld.diags.Extend(diags)
 	held, _ = held.UnmarkDeep()
 	if diags.HasErrors() || !held.IsWhollyKnown() {
 		return

@@ -46,7 +46,8 @@ func (ld *loader) warnAt(p place, summary, detail string, args ...any) {
 
 // nearest returns the known name that the given one most likely means, or "".
 func nearest(given string, known []string) string {
-	best, distance := "", 2+len(given)/3
+	// hcl takes what is less than three changes away; longer names may differ more.
+	best, distance := "", min(len(given), max(3, 1+len(given)/3))
 	for _, name := range known {
 		if d := levenshtein.Distance(strings.ToLower(given), strings.ToLower(name), nil); d < distance {
 			best, distance = name, d
@@ -62,7 +63,7 @@ func suggest(given string, known []string, form string) string {
 		return fmt.Sprintf(" Did you mean "+form+"?", near)
 	}
 	if len(known) == 0 {
-		return ""
+		return " None is defined."
 	}
 	return " Known: " + list(known, form) + "."
 }
@@ -101,22 +102,74 @@ func compareRange(a, b *hcl.Range) int {
 	return cmp.Or(cmp.Compare(a.Filename, b.Filename), cmp.Compare(a.Start.Byte, b.Start.Byte))
 }
 
-// improve rewrites what the evaluator of expressions says where that would be
-// wrong here: its suggestion for an unknown function depends on the order of a
-// map, and a function that fails on a sensitive value may quote the value.
-func (ld *loader) improve(d *hcl.Diagnostic) *hcl.Diagnostic {
+// improve rewrites what the evaluator of expressions says where that would not
+// do: its suggestion for an unknown function depends on the order of a map, it
+// has none for an unknown attribute, and it may quote a sensitive value.
+func improve(d *hcl.Diagnostic) *hcl.Diagnostic {
 	if unknown, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallUnknownDiagExtra](d); ok {
-		name := unknown.CalledFunctionName()
-		d.Detail = fmt.Sprintf("There is no function named %q.%s", name, suggestOnly(name, sortedKeys(ld.functions)))
+		d.Detail = unknownFunction(unknown.CalledFunctionName(), d.EvalContext)
 		return d
 	}
-	if d.Expression == nil || d.EvalContext == nil || !touchesSensitive(d.Expression, d.EvalContext) {
+	// The evaluator puts a full stop behind errors that end in one already.
+	if strings.HasSuffix(d.Detail, "..") || strings.HasSuffix(d.Detail, "?.") {
+		d.Detail = d.Detail[:len(d.Detail)-1]
+	}
+	if d.Expression == nil || d.EvalContext == nil {
 		return d
 	}
-	if call, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d); ok && call.FunctionCallError() != nil {
-		d.Detail = fmt.Sprintf("The function %q failed. Its message is not shown, because it may contain a sensitive value.", call.CalledFunctionName())
+	if touchesSensitive(d.Expression, d.EvalContext) {
+		withhold(d)
+		return d
+	}
+	if name, known, ok := missingAttribute(d.Expression, d.EvalContext); ok && d.Summary == "Unsupported attribute" {
+		d.Detail = fmt.Sprintf("This object does not have an attribute named %q.%s", name, suggest(name, known, "%q"))
 	}
 	return d
+}
+
+func unknownFunction(name string, ctx *hcl.EvalContext) string {
+	var known []string
+	for ; ctx != nil; ctx = ctx.Parent() {
+		known = append(known, sortedKeys(ctx.Functions)...)
+	}
+	if near := nearest(name, known); near != "" {
+		return fmt.Sprintf("There is no function named %q. Did you mean %q?", name, near)
+	}
+	return fmt.Sprintf("There is no function named %q. Functions have the names that Terraform gives them.", name)
+}
+
+// withhold takes out of a diagnostic what may quote a sensitive value. Only
+// what quotes nothing but the source, or nothing at all, stays.
+func withhold(d *hcl.Diagnostic) {
+	call, isCall := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d)
+	switch {
+	case isCall && call.FunctionCallError() == nil:
+	case d.Summary == "Unsupported attribute", d.Summary == "Invalid index":
+	case isCall:
+		d.Detail = fmt.Sprintf("The function %q failed. Its message is not shown, because it may contain a sensitive value.", call.CalledFunctionName())
+	default:
+		d.Detail = "The details are not shown, because they may contain a sensitive value."
+	}
+}
+
+// missingAttribute returns the attribute that a reference asks for in vain, and
+// those that are there.
+func missingAttribute(expr hcl.Expression, ctx *hcl.EvalContext) (name string, known []string, ok bool) {
+	t, diags := hcl.AbsTraversalForExpr(expr)
+	if diags.HasErrors() {
+		return "", nil, false
+	}
+	for i := 1; i < len(t); i++ {
+		v, diags := t[:i].TraverseAbs(ctx)
+		step, isAttr := t[i].(hcl.TraverseAttr)
+		if diags.HasErrors() || !v.Type().IsObjectType() {
+			return "", nil, false
+		}
+		if isAttr && !v.Type().HasAttribute(step.Name) {
+			return step.Name, sortedKeys(v.Type().AttributeTypes()), true
+		}
+	}
+	return "", nil, false
 }
 
 // suggestOnly is suggest for sets of names too large to list.

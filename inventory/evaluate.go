@@ -94,13 +94,22 @@ func (ld *loader) reportCycle(cycle []*node, from place) {
 	ld.errorAt(from, "References go in a circle", "%s. Write one of these values without the others.", strings.Join(names, " → "))
 }
 
+// Evaluate is expr.Value with better diagnostics: they name the nearest known
+// function or attribute, are the same on every run, and quote no sensitive
+// value.
+func Evaluate(expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	v, diags := expr.Value(ctx)
+	for i, d := range diags {
+		diags[i] = improve(d)
+	}
+	return v, diags
+}
+
 // value evaluates an expression. What went wrong is reported, and the value is
 // then unknown or holds unknown parts; nothing else makes a value unknown.
 func (ld *loader) value(expr hcl.Expression) cty.Value {
-	v, diags := expr.Value(ld.context(expr))
-	for _, d := range diags {
-		ld.diags = ld.diags.Append(ld.improve(d))
-	}
+	v, diags := Evaluate(expr, ld.context(expr))
+	ld.diags = ld.diags.Extend(diags)
 	if diags.HasErrors() {
 		return cty.DynamicVal
 	}
@@ -180,12 +189,11 @@ func memberName(t hcl.Traversal) (string, bool) {
 }
 
 func (ld *loader) unknownMember(root, name string, t hcl.Traversal) {
+	if root == "cluster" {
+		return // declareCluster has said that there is none
+	}
 	p := place{subject: t[:2].SourceRange(), context: t.SourceRange()}
 	known := ld.members(root)
-	if root == "cluster" {
-		ld.errorAt(p, "No cluster block", "Write cluster \"rmq\" {} with the name of your cluster.")
-		return
-	}
 	detail := fmt.Sprintf("There is no %s %q.%s", origins[root], name, suggest(name, known, forms[root]))
 	if root == "host" && len(ld.blocks["discover"]) > 0 {
 		detail += " Discovered hosts are not known while the inventory is read."

@@ -137,7 +137,7 @@ func following(network, last *net.IPNet, length int) (*net.IPNet, error) {
 func networkOf(v cty.Value) (*net.IPNet, error) {
 	_, network, err := net.ParseCIDR(v.AsString())
 	if err != nil {
-		return nil, function.NewArgErrorf(0, "%q is no CIDR: %s", v.AsString(), cidrProblem(v.AsString()))
+		return nil, function.NewArgErrorf(0, "%q is no CIDR. %s", v.AsString(), cidrProblem(v.AsString(), 0))
 	}
 	return network, nil
 }

@@ -116,18 +116,19 @@ type Network struct {
 // Stack is one playbook put to use.
 type Stack struct {
 	Name        string
-	Playbook    string // a name the binary carries, or a folder that starts with "./", "../" or "/"
-	Inputs      map[string]Input
-	DependsOn   []string // names of stacks
+	Playbook    string           // a name the binary carries, or a folder that starts with "./", "../" or "/"
+	Inputs      map[string]Input // nil: they could not be evaluated, which has been reported
+	DependsOn   []string         // names of stacks
 	Range       hcl.Range
 	InputsRange hcl.Range
 }
 
 // Input is one value given to a playbook. A sensitive value carries the
-// Sensitive mark.
+// Sensitive mark. A value that could not be evaluated is not wholly known, which
+// has been reported.
 type Input struct {
 	Value cty.Value
-	Range hcl.Range
+	Range hcl.Range // name = value, or all inputs where they are computed
 }
 
 // File is a file the user wants on hosts.

@@ -108,6 +108,7 @@ type loader struct {
 	blocks    map[string][]*block // by type, in the order of the files
 	nodes     map[string][]*node  // what expressions can name, by root, in the order of the files
 	active    []*node             // being evaluated, outermost first
+	unused    []func()            // read blocks whose name is taken, for the mistakes in them
 	start     hcl.Range           // of the first file, for what is missing altogether
 
 	dependencies map[string][]dependency // of stacks, by name
@@ -168,6 +169,9 @@ func (ld *loader) decode() {
 	ld.declareNetworks()
 	ld.declareStacks()
 	ld.inv.Scope = ld.scope()
+	for _, read := range ld.unused {
+		read()
+	}
 	ld.validateVariables()
 	ld.decodeSSH()
 	ld.decodeDiscover()

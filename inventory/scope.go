@@ -1,7 +1,9 @@
 package inventory
 
 import (
+	"fmt"
 	"io/fs"
+	"path"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -29,7 +31,12 @@ func (s *Scope) With(names map[string]cty.Value) *hcl.EvalContext {
 // read from fsys, which is embedded or on disk, and not from the inventory's
 // folder.
 func (s *Scope) In(fsys fs.FS, names map[string]cty.Value) *hcl.EvalContext {
-	read := func(name string) ([]byte, error) { return fs.ReadFile(fsys, name) }
+	read := func(name string) ([]byte, error) {
+		if clean := path.Clean(name); fs.ValidPath(clean) {
+			return fs.ReadFile(fsys, clean)
+		}
+		return nil, fmt.Errorf("%q is outside of the playbook's folder", name)
+	}
 	return &hcl.EvalContext{Variables: names, Functions: functions(read, s.env)}
 }
 

@@ -1,0 +1,2 @@
+host "node-1" { address = "10.0.0.11" }
+locals { a = cluster.name }

@@ -1,0 +1,13 @@
+cluster "rmq" {}
+
+host "node-1" { address = "10.0.0.11" }
+
+docker {
+  registry_mirrors = ["http://10.0.0.1:5000"]
+  settings = {
+    "registry-mirrors" = ["http://10.0.0.2:5000"]
+    "live-restore"     = true
+    "hosts"            = ["tcp://0.0.0.0:2375"]
+    "log-opts"         = { "max-size" = "1g" }
+  }
+}

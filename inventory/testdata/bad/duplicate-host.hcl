@@ -1,0 +1,10 @@
+cluster "rmq" {}
+
+host "node-1" { address = "10.0.0.11" }
+
+host "node-1" { address = "10.0.0.12" }
+host "node-2" { address = "10.0.0.11" }
+host "node-3" {
+  address = "10.0.0.13"
+  private = "10.0.0.11"
+}

@@ -1,0 +1,11 @@
+cluster "rmq" {}
+
+host "node-1" { address = "10.0.0.11" }
+
+stack "consul" {
+  playbook = "consul"
+  inputs = {
+    members = 3
+    members = 5
+  }
+}

@@ -1,0 +1,3 @@
+cluster "rmq" {}
+discover "ec2" { filters = { "tag:Cluster" = "rmq" } }
+network "prod" { encrypted = true }

@@ -1,0 +1,12 @@
+cluster "rmq" {}
+
+host "node-1" { address = "10.0.0.11" }
+
+host "node-2" {
+  address = "10.0.0.12"
+  role    = "manager"
+}
+host "node-3" {
+  address = "10.0.0.13"
+  role    = "manager"
+}

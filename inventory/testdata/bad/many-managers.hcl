@@ -1,0 +1,40 @@
+cluster "rmq" {}
+
+host "node-1" { address = "10.0.0.11" }
+
+host "m-0" {
+  address = "10.0.0.20"
+  role    = "manager"
+}
+host "m-1" {
+  address = "10.0.0.21"
+  role    = "manager"
+}
+host "m-2" {
+  address = "10.0.0.22"
+  role    = "manager"
+}
+host "m-3" {
+  address = "10.0.0.23"
+  role    = "manager"
+}
+host "m-4" {
+  address = "10.0.0.24"
+  role    = "manager"
+}
+host "m-5" {
+  address = "10.0.0.25"
+  role    = "manager"
+}
+host "m-6" {
+  address = "10.0.0.26"
+  role    = "manager"
+}
+host "m-7" {
+  address = "10.0.0.27"
+  role    = "manager"
+}
+host "m-8" {
+  address = "10.0.0.28"
+  role    = "manager"
+}

@@ -1,0 +1,1 @@
+host "node-1" { address = "10.0.0.11" }

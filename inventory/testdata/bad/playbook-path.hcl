@@ -1,0 +1,6 @@
+cluster "rmq" {}
+
+host "node-1" { address = "10.0.0.11" }
+
+stack "orders" { playbook = "playbooks/orders" }
+stack "empty" { playbook = "" }
