@@ -1,0 +1,158 @@
+package remote
+
+import (
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"golang.org/x/crypto/ssh/agent"
+)
+
+// startAgent serves an agent with the keys and returns its socket.
+func startAgent(t *testing.T, keys ...keyPair) string {
+	t.Helper()
+	ring := agent.NewKeyring()
+	for _, k := range keys {
+		must(t, ring.Add(agent.AddedKey{PrivateKey: k.raw}))
+	}
+	socket := filepath.Join(t.TempDir(), "agent")
+	l, err := net.Listen("unix", socket)
+	must(t, err)
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go agent.ServeAgent(ring, c)
+		}
+	}()
+	return socket
+}
+
+func TestLogin(t *testing.T) {
+	good, stranger, locked := newKeyPair(t, ""), newKeyPair(t, ""), newKeyPair(t, "open sesame")
+	right := func(string) ([]byte, error) { return []byte("open sesame"), nil }
+	wrong := func(string) ([]byte, error) { return []byte("close"), nil }
+	home := t.TempDir()
+	must(t, os.Mkdir(filepath.Join(home, ".ssh"), 0o700))
+	copyFile(t, good.file, filepath.Join(home, ".ssh", "id_ed25519"))
+	public := filepath.Join(t.TempDir(), "key.pub")
+	must(t, os.WriteFile(public, []byte(keyLine("", good.pub)[1:]), 0o600))
+	tests := []struct {
+		name     string
+		accept   keyPair
+		identity string
+		ask      func(string) ([]byte, error)
+		agent    []keyPair
+		config   string
+		home     string
+		wrong    string // part of the error
+	}{
+		{name: "key file", accept: good, identity: good.file},
+		{name: "key file with a passphrase", accept: locked, identity: locked.file, ask: right},
+		{name: "held by the agent", accept: locked, identity: locked.file, agent: []keyPair{stranger, locked}},
+		{name: "agent", accept: good, agent: []keyPair{stranger, good}},
+		{name: "public key of one that the agent holds", accept: good, identity: public, agent: []keyPair{good}},
+		{name: "default key", accept: good, home: home},
+		{name: "ssh_config", accept: good, config: "IdentityFile " + good.file},
+		{name: "only the one named in ssh_config", accept: good, agent: []keyPair{good}, config: "IdentitiesOnly yes\nIdentityFile " + stranger.file,
+			wrong: "tried " + stranger.file + ". Check"},
+		{name: "no agent by ssh_config", accept: good, agent: []keyPair{good}, config: "IdentityAgent none", wrong: "tried no key at all"},
+		{name: "none fits", accept: good, agent: []keyPair{stranger, locked}, config: "IdentityFile " + stranger.file,
+			wrong: "tried " + stranger.file + ` (held by the agent), agent (1 key). Check that "ec2-user" is the right user there and that the key is in its ~/.ssh/authorized_keys`},
+		{name: "wrong passphrase", accept: locked, identity: newLocked(t, locked), ask: wrong, wrong: "the passphrase does not open it"},
+		{name: "nobody to ask", accept: locked, identity: newLocked(t, locked), wrong: "ssh-add"},
+		{name: "no such file", accept: good, identity: "/no/such/key", wrong: "/no/such/key: no such file"},
+		{name: "not a key", accept: good, identity: "/etc/passwd", wrong: "/etc/passwd: not a private key"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			checkLeaks(t)
+			s := newServer(t)
+			s.authorize(tt.accept.pub)
+			t.Setenv("HOME", tt.home+"/")
+			t.Setenv("SSH_AUTH_SOCK", "")
+			if tt.agent != nil {
+				t.Setenv("SSH_AUTH_SOCK", startAgent(t, tt.agent...))
+			}
+			target := s.target()
+			target.Identity, target.Passphrase = tt.identity, tt.ask
+			if tt.config != "" {
+				target.ConfigFile = writeKnown(t, tt.config)
+			}
+			h, err := Dial(t.Context(), target)
+			if tt.wrong == "" {
+				must(t, err)
+				h.Close()
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.wrong) || IsTransient(err) {
+				t.Errorf("got  %v\nwant %s", err, tt.wrong)
+			}
+		})
+	}
+}
+
+// newLocked copies a key file: what was asked about one is remembered.
+func newLocked(t *testing.T, k keyPair) string {
+	file := filepath.Join(t.TempDir(), "key")
+	copyFile(t, k.file, file)
+	return file
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	text, err := os.ReadFile(from)
+	must(t, err)
+	must(t, os.WriteFile(to, text, 0o600))
+}
+
+func TestPassphraseIsAskedForOnce(t *testing.T) {
+	locked := newKeyPair(t, "open sesame")
+	var asked atomic.Int32
+	var wg sync.WaitGroup
+	for range 4 {
+		s := newServer(t)
+		s.authorize(locked.pub)
+		target := s.target()
+		target.Identity = locked.file
+		target.Passphrase = func(string) ([]byte, error) {
+			asked.Add(1)
+			return []byte("open sesame"), nil
+		}
+		wg.Go(func() {
+			h, err := Dial(t.Context(), target)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			h.Close()
+		})
+	}
+	wg.Wait()
+	if asked.Load() != 1 {
+		t.Errorf("asked %d times", asked.Load())
+	}
+}
+
+func TestTooManyKeys(t *testing.T) {
+	var keys []keyPair
+	for range 10 {
+		keys = append(keys, newKeyPair(t, ""))
+	}
+	s := newServer(t)
+	t.Setenv("SSH_AUTH_SOCK", startAgent(t, keys...))
+	target := s.target()
+	target.Identity = ""
+	_, err := Dial(t.Context(), target)
+	if _, ok := errors.AsType[*AuthError](err); !ok || IsTransient(err) || !MayPassAtBoot(err) {
+		t.Error(err)
+	}
+}

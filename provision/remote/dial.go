@@ -1,0 +1,192 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+const (
+	clientVersion = "SSH-2.0-rmqprov"
+	bannerKept    = 1024 // bytes of the login banner that an error may show
+)
+
+// handshakes bounds SSH handshakes under way in the process. They are work for
+// the processor, and a bastion's sshd drops what exceeds its MaxStartups.
+var handshakes = make(chan struct{}, 16)
+
+// attempt is one dial.
+type attempt struct {
+	settings
+	ctx   context.Context
+	stop  context.CancelCauseFunc
+	clock *time.Timer // stops the attempt with errDialTimeout
+	free  func() bool // forgets the attempt's tie to the host's life
+
+	trust   *hostKeys
+	keys    *keyring
+	refused error // by the host key check
+	banner  strings.Builder
+	proven  atomic.Bool // the host's key was accepted
+}
+
+// dial makes a connection; h.connecting is held.
+func (h *Host) dial(ctx context.Context) (*connection, error) {
+	if h.settings == nil {
+		s, err := resolve(h.target)
+		if err != nil {
+			return nil, err
+		}
+		h.settings = &s
+	}
+	s := *h.settings
+	if err := h.reachBastion(ctx); err != nil {
+		return nil, err
+	}
+	a, err := h.newAttempt(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	defer a.end()
+	client, err := a.run(h.via)
+	if err != nil {
+		return nil, err
+	}
+	conn := newConnection(s, client, h.target.SudoPassword)
+	go conn.watch(h.keepAlive)
+	return conn, nil
+}
+
+func (h *Host) newAttempt(ctx context.Context, s settings) (*attempt, error) {
+	trust, err := readHostKeys(s)
+	if err != nil {
+		return nil, err
+	}
+	a := &attempt{settings: s, trust: trust}
+	a.ctx, a.stop = context.WithCancelCause(ctx)
+	a.free = context.AfterFunc(h.life, func() { a.stop(errClosed) })
+	a.clock = time.AfterFunc(s.timeout, func() { a.stop(errDialTimeout) })
+	a.keys = &keyring{settings: s, ask: h.target.Passphrase, pause: a.pause}
+	if err := a.keys.load(); err != nil {
+		a.end()
+		return nil, err
+	}
+	return a, nil
+}
+
+// pause stops the clock; what it returns starts it anew.
+func (a *attempt) pause() func() {
+	a.clock.Stop()
+	return func() { a.clock.Reset(a.timeout) }
+}
+
+func (a *attempt) end() {
+	a.clock.Stop()
+	a.free()
+	a.stop(nil)
+	a.keys.close()
+}
+
+func (a *attempt) run(via *bastion) (*ssh.Client, error) {
+	raw, err := a.connect(via)
+	if err != nil {
+		return nil, a.explain("connecting", err)
+	}
+	select {
+	case handshakes <- struct{}{}:
+		defer func() { <-handshakes }()
+	case <-a.ctx.Done():
+		raw.Close()
+		return nil, a.explain("SSH handshake", context.Cause(a.ctx))
+	}
+	unhook := context.AfterFunc(a.ctx, func() { raw.Close() })
+	conn, channels, requests, err := ssh.NewClientConn(raw, a.address(), a.config())
+	if err != nil {
+		unhook()
+		raw.Close()
+		return nil, a.explain("SSH handshake", err)
+	}
+	client := ssh.NewClient(conn, channels, requests)
+	if !unhook() { // the context ended while the handshake did
+		client.Close()
+		return nil, a.explain("SSH handshake", context.Cause(a.ctx))
+	}
+	return client, nil
+}
+
+func (a *attempt) connect(via *bastion) (net.Conn, error) {
+	if via != nil {
+		return via.host.Dial(a.ctx, "tcp", a.address())
+	}
+	return new(net.Dialer).DialContext(a.ctx, "tcp", a.address())
+}
+
+func (a *attempt) config() *ssh.ClientConfig {
+	return &ssh.ClientConfig{
+		User:              a.user,
+		Auth:              []ssh.AuthMethod{ssh.PublicKeys(a.keys.signers...)},
+		HostKeyAlgorithms: a.trust.algorithms(),
+		HostKeyCallback: func(name string, remote net.Addr, key ssh.PublicKey) error {
+			if a.refused = a.trust.check(name, remote, key); a.refused != nil {
+				return a.refused
+			}
+			a.proven.Store(true)
+			return nil
+		},
+		BannerCallback: func(text string) error {
+			a.banner.WriteString(text[:min(len(text), max(0, bannerKept-a.banner.Len()))])
+			return nil
+		},
+		ClientVersion: clientVersion,
+	}
+}
+
+// explain finds the reason of a failed attempt among those that were noted on
+// the way: what x/crypto returns is often only their consequence.
+func (a *attempt) explain(doing string, err error) error {
+	if a.refused != nil {
+		return a.refused
+	}
+	if a.ctx.Err() != nil {
+		return a.stopped(doing)
+	}
+	if a.keys.err != nil && authRefused(err, a.keys.err) {
+		err = a.keys.err
+		return &AuthError{Who: a.who(), User: a.user, Tried: a.keys.tried, Notes: []string{err.Error()}, Err: err}
+	}
+	if authRefused(err, nil) || a.proven.Load() && bannerOfBooting(a.banner.String()) {
+		return &AuthError{Who: a.who(), User: a.user, Tried: a.keys.tried, Notes: a.keys.notes, Banner: tail([]byte(a.banner.String())), Err: err}
+	}
+	return &ConnectError{Who: a.who(), Doing: doing, Err: err}
+}
+
+func (a *attempt) stopped(doing string) error {
+	cause := context.Cause(a.ctx)
+	if errors.Is(cause, errDialTimeout) {
+		return &ConnectError{Who: a.who(), Doing: doing, Err: fmt.Errorf("%w (%v)", errDialTimeout, a.timeout)}
+	}
+	return fmt.Errorf("%s: %s: %w", a.who(), doing, cause)
+}
+
+// authRefused recognises a refused login; x/crypto has no type for it.
+func authRefused(err, signing error) bool {
+	if signing != nil && errors.Is(err, signing) {
+		return true
+	}
+	return strings.Contains(err.Error(), "unable to authenticate") || tooManyTries(err)
+}
+
+func tooManyTries(err error) bool {
+	return strings.Contains(strings.ToLower(err.Error()), "too many authentication failures")
+}
+
+// wasStopped says whether a dial ended because its caller ended it.
+func wasStopped(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
