@@ -98,7 +98,8 @@ func (e *Engine) debootstrap(ctx context.Context, work string, mirror Mirror, r 
 		variant = "minbase"
 	}
 	tar := filepath.Join(work, "rootfs.tar")
-	args := []string{"--quiet", "--mode=root", "--variant=" + variant, "--format=tar"}
+	// Nobody needs what an interrupted build left, so nothing is synced to disk: it halves the time.
+	args := []string{"--quiet", "--mode=root", "--variant=" + variant, "--format=tar", "--dpkgopt=force-unsafe-io"}
 	for _, o := range mirror.Options {
 		args = append(args, "--aptopt="+o)
 	}
@@ -115,6 +116,9 @@ func (e *Engine) debootstrap(ctx context.Context, work string, mirror Mirror, r 
 	return tar, nil
 }
 
+// forgetOptions removes mmdebstrap's own options from the image, which leaves them there.
+const forgetOptions = `rm -f "$1"/etc/apt/apt.conf.d/99mmdebstrap "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap` + "\n"
+
 // customizeScript stages the recipe's files in the directory work, and returns the path of a
 // script that puts them into the image and then does what the recipe says.
 func customizeScript(work string, r Rootfs) (string, error) {
@@ -127,7 +131,7 @@ func customizeScript(work string, r Rootfs) (string, error) {
 		}
 		fmt.Fprintf(&script, "install -D -m %04o '%s' \"$1\"'%s'\n", r.Files[path].Mode.Perm(), staged, path)
 	}
-	script.WriteString(r.Customize + "\n")
+	script.WriteString(r.Customize + "\n" + forgetOptions)
 	name := filepath.Join(work, "customize")
 	return name, os.WriteFile(name, []byte(script.String()), 0o755)
 }
