@@ -14,13 +14,16 @@ import (
 	"github.com/rmqprov/rmqprov/provision/plan"
 )
 
+// mendEvery bounds how often a gate is mended.
+const mendEvery = 5 * time.Second
+
 // runCommand runs a command in containers of services until it succeeds.
 func (s *Session) runCommand(ctx context.Context, a plan.RunCommand, say func(string)) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Within)
 	defer cancel()
-	last := ""
+	last, mended := "", time.Time{}
 	for {
-		err := s.tryCommand(ctx, a)
+		err := s.tryCommand(ctx, a, a.Exec)
 		if err == nil {
 			return nil
 		}
@@ -31,6 +34,13 @@ func (s *Session) runCommand(ctx context.Context, a plan.RunCommand, say func(st
 			say(text)
 			last = text
 		}
+		if a.Mend != nil && time.Since(mended) > mendEvery {
+			say("mending it")
+			if err := s.tryCommand(ctx, a, a.Mend); err != nil && ctx.Err() == nil {
+				say("mending did not work: " + err.Error())
+			}
+			mended = time.Now()
+		}
 		if pause(ctx, 300*time.Millisecond) != nil {
 			return fmt.Errorf("did not hold within %s; the last answer was: %s\n→ what runs goes on running; look at the members' logs and run apply again", a.Within, last)
 		}
@@ -38,7 +48,7 @@ func (s *Session) runCommand(ctx context.Context, a plan.RunCommand, say func(st
 }
 
 // tryCommand runs a command once in every container concerned.
-func (s *Session) tryCommand(ctx context.Context, a plan.RunCommand) error {
+func (s *Session) tryCommand(ctx context.Context, a plan.RunCommand, argv []string) error {
 	places, err := s.containers(ctx, a.Services)
 	if err != nil {
 		return err
@@ -47,7 +57,7 @@ func (s *Session) tryCommand(ctx context.Context, a plan.RunCommand) error {
 		places = places[:1]
 	}
 	for _, p := range places {
-		if err := p.exec(ctx, a.Exec); err != nil {
+		if err := p.exec(ctx, argv); err != nil {
 			return err
 		}
 	}

@@ -16,6 +16,8 @@ unlocked() {
   until out=$("$@" 2>&1); do
     case $out in
       *"Could not get lock"*|*"Unable to acquire the dpkg"*|*"Unable to lock directory"*|*"is locked by another"*|*"Another app is currently holding"*|*"Existing lock"*|*"Waiting for process"*) ;;
+      # The other run installed the same packages meanwhile.
+      *"is already installed"*) ;;
       *) printf '%s\n' "$out" >&2; return 1 ;;
     esac
     tries=$((tries + 1))

@@ -58,8 +58,8 @@ func (s *Session) checkGate(ctx context.Context, stack playbooks.Stack, g playbo
 	ctx, cancel := context.WithTimeout(ctx, checkWithin)
 	defer cancel()
 	c := Check{Stack: stack.Name, Name: g.Name, OK: true, Detail: g.Note}
-	command := plan.RunCommand{Exec: g.Exec, Services: plan.GateServices(stack, g), All: g.On != playbooks.OnOne}
-	if err := s.tryCommand(ctx, command); err != nil {
+	command := plan.RunCommand{Services: plan.GateServices(stack, g), All: g.On != playbooks.OnOne}
+	if err := s.tryCommand(ctx, command, g.Exec); err != nil {
 		c.OK, c.Detail = false, err.Error()
 	}
 	return c

@@ -127,6 +127,7 @@ type (
 	// RunCommand runs a command in a container until it succeeds.
 	RunCommand struct {
 		Exec     []string
+		Mend     []string // run in the same place where Exec fails, before it is tried again; nil: nothing
 		Services []string // names of the swarm services that have a container to run it in
 		All      bool     // in a container of each task, not in the first that runs
 		Within   time.Duration

@@ -119,7 +119,38 @@ func (b *builder) daemon(h inventory.Host) {
 	if len(changes) == 0 {
 		return
 	}
-	b.add(b.daemonStep(h, facts, exists, before, changes))
+	step := b.daemonStep(h, facts, exists, before, changes)
+	if step.Disrupts == "" {
+		b.add(step)
+		return
+	}
+	b.addRestart(h, step)
+}
+
+// addRestart plans a restart of a host's Docker with the care that its members
+// need: one host at a time, what the playbooks do before a member stops, and
+// all gates before the next host.
+func (b *builder) addRestart(h inventory.Host, step Step) {
+	step.After = append(step.After, b.restarted...)
+	var gates []ID
+	for _, s := range b.want.Stacks {
+		p := stackPlan{builder: b, stack: s, host: h.Name}
+		if !p.hasRecord() {
+			continue
+		}
+		for _, svc := range s.Services {
+			if svc.Slot != "" && b.slots[svc.Slot] == h.Name {
+				step.After = append(step.After, p.hooks("before stop", svc, slices.Clone(step.After))...)
+			}
+		}
+		for _, g := range s.Gates {
+			id := p.id("gate", g.Name)
+			b.add(p.gateStep(id, g, g.Name+" of "+s.Name, GateServices(s, g), []ID{step.ID}))
+			gates = append(gates, id)
+		}
+	}
+	b.add(step)
+	b.restarted = append([]ID{step.ID}, gates...)
 }
 
 func (b *builder) daemonStep(h inventory.Host, facts state.Facts, exists bool, before map[string]any, changes []Change) Step {

@@ -54,6 +54,8 @@ type builder struct {
 	steps   []Step
 	refused Refused
 	slots   map[string]string // slot → name of the host that holds it or is to hold it
+
+	restarted []ID // the last host's restart of Docker with its gates: the next one waits for them
 }
 
 func (b *builder) add(s Step) { b.steps = append(b.steps, s) }

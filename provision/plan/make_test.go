@@ -228,7 +228,10 @@ func TestMakeMendsDriftAndNothingElse(t *testing.T) {
 		}, "host.b.docker : docker is not enabled"},
 		{"daemon.json edited", func(s state.Snapshot) {
 			s.Hosts["c"].Facts.Value.Files[DaemonPath] = state.File{Content: []byte(`{"debug": true}`)}
-		}, "host.c.daemon : differs in log-opts"},
+		}, `host.c.db.before-stop.drain.db-03 : before stop of db-03
+host.c.daemon ← host.c.db.before-stop.drain.db-03 : differs in log-opts
+host.c.db.gate.started ← host.c.daemon : the stack changes
+host.c.db.gate.formed ← host.c.daemon : the stack changes`},
 		{"slot label removed", func(s state.Snapshot) {
 			delete(s.Swarm.Value.Nodes[0].Spec.Labels, "rmqprov.slot.db-01")
 		}, "host.a.node : labels.rmqprov.slot.db-01 is missing"},
@@ -249,8 +252,9 @@ func TestMakeMendsDriftAndNothingElse(t *testing.T) {
 		}, "stack.db.config.conf : no config of that content"},
 		{"image changed", func(s state.Snapshot) {
 			s.Swarm.Value.Services[1].Spec.TaskTemplate.ContainerSpec.Image = "db:0"
-		}, `stack.db.before-stop.drain.db-02 : before stop of db-02
-stack.db.service.db-02 ← stack.db.before-stop.drain.db-02 : differs in TaskTemplate.ContainerSpec.Image
+		}, `stack.db.begin : its gates held, and must hold again
+stack.db.before-stop.drain.db-02 ← stack.db.begin : before stop of db-02
+stack.db.service.db-02 ← stack.db.before-stop.drain.db-02, stack.db.begin : differs in TaskTemplate.ContainerSpec.Image
 stack.db.gate.started.db-02 ← stack.db.service.db-02 : the stack changes
 stack.db.gate.formed ← stack.db.gate.started.db-02, stack.db.service.db-02 : the stack changes
 stack.db.ready`},
@@ -275,18 +279,52 @@ func TestMakeRollsOneMemberAtATime(t *testing.T) {
 		w.Stacks[0].Services[i].Spec.TaskTemplate.ContainerSpec.Env = []string{"A=2"}
 	}
 	want := `
-stack.db.before-stop.drain.db-01 : before stop of db-01
-stack.db.service.db-01 ← stack.db.before-stop.drain.db-01 : differs in TaskTemplate.ContainerSpec.Env[A]
+stack.db.begin : its gates held, and must hold again
+stack.db.before-stop.drain.db-01 ← stack.db.begin : before stop of db-01
+stack.db.service.db-01 ← stack.db.before-stop.drain.db-01, stack.db.begin : differs in TaskTemplate.ContainerSpec.Env[A]
 stack.db.gate.started.db-01 ← stack.db.service.db-01 : the stack changes
-stack.db.before-stop.drain.db-02 ← stack.db.gate.started.db-01, stack.db.service.db-01 : before stop of db-02
-stack.db.service.db-02 ← stack.db.before-stop.drain.db-02, stack.db.gate.started.db-01, stack.db.service.db-01 : differs in TaskTemplate.ContainerSpec.Env[A]
+stack.db.before-stop.drain.db-02 ← stack.db.begin, stack.db.gate.started.db-01, stack.db.service.db-01 : before stop of db-02
+stack.db.service.db-02 ← stack.db.before-stop.drain.db-02, stack.db.begin, stack.db.gate.started.db-01, stack.db.service.db-01 : differs in TaskTemplate.ContainerSpec.Env[A]
 stack.db.gate.started.db-02 ← stack.db.service.db-02 : the stack changes
-stack.db.before-stop.drain.db-03 ← stack.db.gate.started.db-02, stack.db.service.db-02 : before stop of db-03
-stack.db.service.db-03 ← stack.db.before-stop.drain.db-03, stack.db.gate.started.db-02, stack.db.service.db-02 : differs in TaskTemplate.ContainerSpec.Env[A]
+stack.db.before-stop.drain.db-03 ← stack.db.begin, stack.db.gate.started.db-02, stack.db.service.db-02 : before stop of db-03
+stack.db.service.db-03 ← stack.db.before-stop.drain.db-03, stack.db.begin, stack.db.gate.started.db-02, stack.db.service.db-02 : differs in TaskTemplate.ContainerSpec.Env[A]
 stack.db.gate.started.db-03 ← stack.db.service.db-03 : the stack changes
 `
 	head, _, _ := strings.Cut(mustMake(t, w, got).Graph(), "stack.db.gate.formed")
 	if diff := cmp.Diff(strings.TrimSpace(want), strings.TrimSpace(head)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestMakeRestartsDockerOnOneHostAtATime(t *testing.T) {
+	w := threeHosts()
+	got := built(t, w)
+	w.Inventory.Docker.LogMaxSize = "10m" // not reloadable
+	want := `
+host.a.db.before-stop.drain.db-01 : before stop of db-01
+host.a.daemon ← host.a.db.before-stop.drain.db-01 : differs in log-opts
+host.a.db.gate.started ← host.a.daemon : the stack changes
+host.a.db.gate.formed ← host.a.daemon : the stack changes
+host.b.db.before-stop.drain.db-02 ← host.a.daemon, host.a.db.gate.formed, host.a.db.gate.started : before stop of db-02
+host.b.daemon ← host.a.daemon, host.a.db.gate.formed, host.a.db.gate.started, host.b.db.before-stop.drain.db-02 : differs in log-opts
+`
+	if text := mustMake(t, w, got).Graph(); !strings.Contains(text, want[1:]) {
+		t.Error(cmp.Diff(want, text))
+	}
+}
+
+// A run was killed after its last change and before its gates: nothing differs,
+// and yet there is something to do.
+func TestMakeFinishesWhatAKilledRunLeft(t *testing.T) {
+	w := threeHosts()
+	got := built(t, w)
+	for i, c := range got.Swarm.Value.Configs {
+		if c.Spec.Name == RecordObject("rmq", "db") {
+			got.Swarm.Value.Configs[i].Spec.Labels[HashLabel] = ""
+		}
+	}
+	want := "stack.db.gate.formed : the stack changes\nstack.db.ready ← stack.db.gate.formed : no record that they do"
+	if diff := cmp.Diff(want, strings.TrimSpace(mustMake(t, w, got).Graph())); diff != "" {
 		t.Error(diff)
 	}
 }

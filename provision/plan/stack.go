@@ -27,7 +27,7 @@ func (b *builder) stacks() {
 		p.configs()
 		p.secrets()
 		p.services()
-		p.gatesAndRecord()
+		p.settle()
 	}
 }
 
@@ -35,7 +35,9 @@ func (b *builder) stacks() {
 type stackPlan struct {
 	*builder
 	stack   playbooks.Stack
-	changed []ID // steps that change the stack's services, with the slots' gates
+	host    string              // set where the stack's members are cared for because of their host
+	changed []ID                // steps that change the stack's services, with the slots' gates
+	joined  []playbooks.Service // members that are made new beside others
 }
 
 func serviceID(stack, service string) ID {
@@ -130,6 +132,9 @@ func (p *stackPlan) services() {
 			if forming && svc.Slot != "" && i > 0 {
 				step.After = append(step.After, first...)
 			}
+			if svc.Slot != "" && p.hasRecord() {
+				p.joined = append(p.joined, svc)
+			}
 		default:
 			step.Changes = specChanges(p.named(seen.Spec), svc.Spec)
 			if len(step.Changes) == 0 {
@@ -140,7 +145,8 @@ func (p *stackPlan) services() {
 			step.After = append(step.After, before...)
 			if restarts(step.Changes) {
 				step.Disrupts = "restarts " + svc.Name + p.onHost(svc.Slot)
-				step.After = append(step.After, p.hooks("before stop", svc, before)...)
+				// A member is drained only when all that its successor needs is there.
+				step.After = append(step.After, p.hooks("before stop", svc, slices.Clone(step.After))...)
 			}
 		}
 		p.add(step)
@@ -176,7 +182,7 @@ func (p *stackPlan) onHost(slot string) string {
 
 // needs lists all that must stand before a service may start.
 func (p *stackPlan) needs(svc playbooks.Service) []ID {
-	ids := []ID{swarmInit}
+	ids := append([]ID{swarmInit, p.id("begin")}, p.restarted...)
 	for _, n := range p.stack.Networks {
 		ids = append(ids, networkID(n))
 	}
@@ -269,7 +275,7 @@ func (p *stackPlan) slotGates(svc playbooks.Service, after ID) []ID {
 func (p *stackPlan) gateStep(id ID, g playbooks.Gate, name string, services []string, after []ID) Step {
 	return Step{
 		ID: id, Kind: Run, Summary: "wait for gate " + name, Why: orDefault(g.Note, "the stack changes"), After: after,
-		Action: RunCommand{Exec: g.Exec, Services: services, All: g.On == playbooks.OnEach, Within: within(g.Within)},
+		Action: RunCommand{Exec: g.Exec, Mend: g.Mend, Services: services, All: g.On == playbooks.OnEach, Within: within(g.Within)},
 	}
 }
 
@@ -287,22 +293,34 @@ func within(d time.Duration) time.Duration {
 	return d
 }
 
-// hooks plans the playbook's deeds at a moment in a member's life.
+// hooks plans the playbook's deeds at a moment: of a member, or of the stack as
+// a whole where svc is none.
 func (p *stackPlan) hooks(moment string, svc playbooks.Service, after []ID) []ID {
 	var ids []ID
 	for _, h := range p.stack.Hooks {
 		if h.Moment != moment || h.On == playbooks.OnSlot && svc.Slot == "" {
 			continue
 		}
-		id := stackID(p.stack.Name, strings.ReplaceAll(moment, " ", "-"), h.Name, svc.Slot)
+		id := p.id(strings.ReplaceAll(moment, " ", "-"), h.Name, svc.Slot)
+		where := svc.Slot
+		if svc.Slot == "" {
+			id, where = p.id(strings.ReplaceAll(moment, " ", "-"), h.Name), p.stack.Name
+		}
 		p.add(Step{
-			ID: id, Kind: Run, Summary: fmt.Sprintf("%s: %s on %s", moment, h.Name, svc.Slot), Why: orDefault(h.Note, moment+" of "+svc.Slot),
+			ID: id, Kind: Run, Summary: fmt.Sprintf("run %s of %s", h.Name, where), Why: orDefault(h.Note, moment+" of "+where),
 			After:  append(slices.Clone(after), ids...),
-			Action: RunCommand{Exec: h.ExecFor(svc.Slot), Services: p.hookServices(h, svc), Within: within(h.Within), Once: true},
+			Action: RunCommand{Exec: h.ExecFor(svc.Slot), Services: p.hookServices(h, svc), All: h.On == playbooks.OnEach, Within: within(h.Within), Once: true},
 		})
 		ids = append(ids, id)
 	}
 	return ids
+}
+
+func (p *stackPlan) id(parts ...string) ID {
+	if p.host != "" {
+		return hostID(p.host, append([]string{p.stack.Name}, parts...)...)
+	}
+	return stackID(p.stack.Name, parts...)
 }
 
 func (p *stackPlan) hookServices(h playbooks.Hook, svc playbooks.Service) []string {
@@ -331,35 +349,70 @@ func GateServices(stack playbooks.Stack, g playbooks.Gate) []string {
 	return all
 }
 
-// gatesAndRecord plans the stack's gates where something of it changes or
-// where the record says that they have not held since it last did: a run that
-// was killed in between is finished by the next one.
-func (p *stackPlan) gatesAndRecord() {
-	hash := p.hash()
-	recorded := p.recorded()
+// settle plans what comes after the changes of a stack: its gates, the
+// playbook's deeds, and the record that all is done. The record is cleared
+// before the first change, so that a run killed anywhere in between is
+// finished by the next one, which finds it unsettled.
+func (p *stackPlan) settle() {
+	hash, recorded := p.hash(), p.recorded()
 	if len(p.changed) == 0 && recorded == hash {
 		return
 	}
+	if len(p.changed) > 0 && recorded != "" {
+		p.add(Step{
+			ID: p.id("begin"), Kind: Run, Summary: "note that stack " + p.stack.Name + " is being changed", Why: "its gates held, and must hold again",
+			Action: p.record(""),
+		})
+	}
+	if len(p.changed) == 0 && p.hasRecord() { // a run was killed: which members it made is not known
+		p.joined = p.members()
+	}
 	after := p.changed
+	for _, svc := range p.joined {
+		after = append(slices.Clone(after), p.hooks("after join", svc, p.changed)...)
+	}
+	after = p.stackGates(after)
+	moment := "after change"
+	if !p.hasRecord() {
+		moment = "after form"
+	}
+	after = append(after, p.hooks(moment, playbooks.Service{}, after)...)
+	// What depends on the stack waits for all of this under one name.
+	p.add(Step{
+		ID: p.id("ready"), Kind: Run, Summary: "note that stack " + p.stack.Name + " stands and its gates hold",
+		Why: recordWhy(recorded, hash), After: append([]ID{swarmInit}, after...), Action: p.record(hash),
+	})
+}
+
+func (p *stackPlan) stackGates(after []ID) []ID {
 	for _, g := range p.stack.Gates {
 		if g.On == playbooks.OnSlot {
 			continue
 		}
-		id := stackID(p.stack.Name, "gate", g.Name)
+		id := p.id("gate", g.Name)
 		p.add(p.gateStep(id, g, g.Name, GateServices(p.stack, g), after))
 		after = append(slices.Clone(after), id)
 	}
-	// What depends on the stack waits for its services and gates, under one name.
-	p.add(Step{
-		ID: stackID(p.stack.Name, "ready"), Kind: Run, Summary: "note that stack " + p.stack.Name + " stands and its gates hold",
-		Why: recordWhy(recorded, hash), After: after,
-		Action: RecordStack{Stack: p.stack.Name, Object: p.recordObject(), Hash: hash, Labels: p.labels()},
-	})
+	return after
 }
+
+func (p *stackPlan) members() []playbooks.Service {
+	return slices.DeleteFunc(slices.Clone(p.stack.Services), func(s playbooks.Service) bool { return s.Slot == "" })
+}
+
+func (p *stackPlan) record(hash string) RecordStack {
+	return RecordStack{Stack: p.stack.Name, Object: p.recordObject(), Hash: hash, Labels: p.labels()}
+}
+
+// hasRecord says that the stack stood once: its gates held, settled or not.
+func (p *stackPlan) hasRecord() bool { return p.hasConfig(p.recordObject()) }
 
 func recordWhy(recorded, hash string) string {
 	if recorded == "" {
-		return "no record of it"
+		return "no record that they do"
+	}
+	if recorded == hash {
+		return "they must hold again"
 	}
 	return fmt.Sprintf("the record says %.4s, want %.4s", recorded, hash)
 }
