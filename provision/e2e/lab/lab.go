@@ -1,0 +1,151 @@
+// Package lab drives bin/rmqlab and bin/rmqprov as a user does, and looks at what they made from
+// outside, by none of their code.
+package lab
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// Password is the RabbitMQ administrator's password in clusters that Rmqprov makes.
+const Password = "lab-Password.2357"
+
+// Lab is a set of hosts on this machine.
+type Lab struct {
+	Name   string
+	Subnet string // "10.80.0.0/24"
+
+	root  string // the repository
+	hosts []Host
+	log   io.Writer
+}
+
+// Host is one of a lab's hosts.
+type Host struct {
+	Name    string `json:"name"`
+	Address string `json:"address"`
+	OS      string `json:"os"`
+}
+
+// New names a lab; it does not start it. The programs are taken from bin in the repository that
+// holds the working directory. What they say goes to log.
+func New(name, subnet string, log io.Writer) (*Lab, error) {
+	root, err := repository()
+	if err != nil {
+		return nil, err
+	}
+	return &Lab{Name: name, Subnet: subnet, root: root, log: log}, nil
+}
+
+func repository() (string, error) {
+	dir, err := os.Getwd()
+	for err == nil {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", errors.New("the working directory is in no clone of the repository: there is no go.mod here or above")
+		}
+		dir = filepath.Dir(dir)
+	}
+	return "", err
+}
+
+// Up brings up n hosts that are new, whatever was there before. Host i runs the ith system, and
+// from the first again after the last.
+func (l *Lab) Up(ctx context.Context, n int, systems ...string) error {
+	if err := l.Do(ctx, "up", "--fresh", "--hosts", fmt.Sprint(n), "--subnet", l.Subnet, "--os", strings.Join(systems, ",")); err != nil {
+		return err
+	}
+	out, err := l.rmqlab(ctx, "status", "--json").Output()
+	if err != nil {
+		return fmt.Errorf("rmqlab status: %w", err)
+	}
+	return json.Unmarshal(out, &l.hosts)
+}
+
+// Down takes the lab away.
+func (l *Lab) Down(ctx context.Context) error { return l.Do(ctx, "down") }
+
+// Do runs one of rmqlab's verbs.
+func (l *Lab) Do(ctx context.Context, verb string, args ...string) error {
+	cmd := l.rmqlab(ctx, append([]string{verb}, args...)...)
+	cmd.Stdout, cmd.Stderr = l.log, l.log
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("rmqlab %s %s: %w", verb, strings.Join(args, " "), err)
+	}
+	return nil
+}
+
+func (l *Lab) rmqlab(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, filepath.Join(l.root, "bin", "rmqlab"), append(args, "--name", l.Name, "--dir", l.Dir())...)
+	cmd.Dir = l.root
+	return cmd
+}
+
+// Hosts are the hosts that the last Up brought up.
+func (l *Lab) Hosts() []Host { return l.hosts }
+
+// Dir is where the lab's key, known_hosts and inventory are.
+func (l *Lab) Dir() string { return filepath.Join(l.root, ".lab", l.Name) }
+
+// Inventory is the lab's inventory file.
+func (l *Lab) Inventory() string { return filepath.Join(l.Dir(), "lab.hcl") }
+
+// Rmqprov prepares a run of rmqprov with the lab's environment and Password.
+func (l *Lab) Rmqprov(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, filepath.Join(l.root, "bin", "rmqprov"), args...)
+	cmd.Dir = l.root
+	cmd.Env = append(os.Environ(), "RMQ_ADMIN_PASSWORD="+Password,
+		"LAB_KEY="+filepath.Join(l.Dir(), "key"), "LAB_KNOWN_HOSTS="+filepath.Join(l.Dir(), "known_hosts"))
+	return cmd
+}
+
+// Apply applies the lab's inventory.
+func (l *Lab) Apply(ctx context.Context) error {
+	var out bytes.Buffer
+	cmd := l.Rmqprov(ctx, "apply", "--yes", l.Inventory())
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("rmqprov apply: %w:\n%s", err, out.String())
+	}
+	return nil
+}
+
+// Root runs a shell script as root on a host, past its network and sshd, and returns what it
+// printed.
+func (l *Lab) Root(ctx context.Context, host, script string) (string, error) {
+	cmd := l.rmqlab(ctx, "console", host)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(script), &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("on %s: %w: %s", host, err, strings.TrimSpace(stderr.String()))
+	}
+	return stdout.String(), nil
+}
+
+// SSH prepares a command on a host by OpenSSH's client, with a connection of its own.
+func (l *Lab) SSH(ctx context.Context, h Host, command string) *exec.Cmd {
+	return exec.CommandContext(ctx, "ssh", "-F", "none", "-i", filepath.Join(l.Dir(), "key"),
+		"-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=yes", "-o", "LogLevel=ERROR",
+		"-o", "UserKnownHostsFile="+filepath.Join(l.Dir(), "known_hosts"), "ec2-user@"+h.Address, command)
+}
+
+// Logins is how many SSH connections a host has let in since it booted.
+func (l *Lab) Logins(ctx context.Context, host string) (int, error) {
+	out, err := l.Root(ctx, host, "journalctl -o cat --no-pager | grep -c 'Accepted publickey' || true\n")
+	if err != nil {
+		return 0, err
+	}
+	var n int
+	_, err = fmt.Sscan(out, &n)
+	return n, err
+}
