@@ -108,12 +108,27 @@ func Evaluate(expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnos
 // value evaluates an expression. What went wrong is reported, and the value is
 // then unknown or holds unknown parts; nothing else makes a value unknown.
 func (ld *loader) value(expr hcl.Expression) cty.Value {
-	v, diags := Evaluate(expr, ld.context(expr))
+	ctx := ld.context(expr)
+	v, diags := Evaluate(expr, ctx)
 	ld.diags = ld.diags.Extend(diags)
 	if diags.HasErrors() {
 		return cty.DynamicVal
 	}
+	if !v.IsWhollyKnown() && allKnown(ctx.Variables) {
+		ld.errorAt(at(expr.Range()), "No value", "A function cannot say what this is, probably because an argument is null. Write null out of it, for example with coalesce(…).")
+	}
 	return v
+}
+
+// allKnown reports whether all that an expression refers to has a value. What
+// has none has been reported.
+func allKnown(names map[string]cty.Value) bool {
+	for _, v := range names {
+		if !v.IsWhollyKnown() {
+			return false
+		}
+	}
+	return true
 }
 
 // context evaluates what an expression refers to, and nothing else.

@@ -137,8 +137,10 @@ var pure = map[string]function.Function{
 // envFunc reads an environment variable: "" when it is not set.
 func envFunc(env func(string) (string, bool)) function.Function {
 	return textFunc("name", func(name string) (string, error) {
-		value, _ := env(name)
-		return value, nil
+		if value, ok := env(name); ok {
+			return value, nil
+		}
+		return "", nil
 	})
 }
 
@@ -190,7 +192,7 @@ func boolsFunc(all bool) function.Function {
 
 // coalesceFunc gives the first argument that is neither null nor "".
 var coalesceFunc = function.New(&function.Spec{
-	VarParam: &function.Parameter{Name: "vals", Type: cty.DynamicPseudoType, AllowNull: true},
+	VarParam: &function.Parameter{Name: "vals", Type: cty.DynamicPseudoType, AllowNull: true, AllowDynamicType: true},
 	Type: func(args []cty.Value) (cty.Type, error) {
 		types := make([]cty.Type, len(args))
 		for i, v := range args {
@@ -208,7 +210,7 @@ var coalesceFunc = function.New(&function.Spec{
 			if err != nil {
 				return cty.NilVal, err
 			}
-			if !v.IsNull() && !(ty == cty.String && v.AsString() == "") {
+			if !v.IsNull() && !(v.Type() == cty.String && v.AsString() == "") {
 				return v, nil
 			}
 		}
@@ -326,7 +328,7 @@ func markFunc(mark func(cty.Value) cty.Value) function.Function {
 
 // isSensitiveFunc reports whether a value is marked.
 var isSensitiveFunc = function.New(&function.Spec{
-	Params: []function.Parameter{{Name: "value", Type: cty.DynamicPseudoType, AllowMarked: true, AllowNull: true}},
+	Params: []function.Parameter{{Name: "value", Type: cty.DynamicPseudoType, AllowMarked: true, AllowNull: true, AllowDynamicType: true}},
 	Type:   function.StaticReturnType(cty.Bool),
 	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 		return cty.BoolVal(args[0].HasMarkDeep(Sensitive{})), nil

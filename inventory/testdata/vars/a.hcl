@@ -1,0 +1,3 @@
+# Values for several inventories.
+name   = "from a"
+number = 5
