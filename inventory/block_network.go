@@ -92,7 +92,7 @@ func (ld *loader) checkOverlaps() {
 		earlier = append(earlier, r)
 	}
 	for _, r := range earlier {
-		ld.checkHostsOutside(r)
+		ld.diags = ld.diags.Extend(ld.inv.coveredHost(r.prefix, r.place))
 	}
 	for _, r := range subnets {
 		ld.checkBridge(r)
@@ -125,21 +125,6 @@ func (ld *loader) subnets() []range4 {
 		}
 	}
 	return found
-}
-
-// checkHostsOutside reports a host whose address is within an overlay:
-// containers would look for it, and for all beside it, in the overlay.
-func (ld *loader) checkHostsOutside(r range4) {
-	for _, h := range ld.inv.Hosts {
-		for _, s := range []string{h.Address, h.Private} {
-			addr, err := netip.ParseAddr(s)
-			if err == nil && r.prefix.Contains(addr.Unmap()) {
-				ld.errorAt(r.place, fmt.Sprintf("Subnet %s covers host %q", r.prefix, h.Name),
-					"The host's address is %s (%s), and containers could not reach it. Choose a subnet outside of the hosts' network.", addr, where(h.Range))
-				return
-			}
-		}
-	}
 }
 
 // dockerBridge is the subnet of the network that every Engine makes first.
