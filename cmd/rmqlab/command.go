@@ -31,9 +31,18 @@ func (t target) stateDir() stateDir {
 	return defaultDir(t.name)
 }
 
-// open returns the lab with its engine running.
-func (t target) open(ctx context.Context) (*hosts.Lab, error) {
+// start returns the lab, starting its engine if need be.
+func (t target) start(ctx context.Context) (*hosts.Lab, error) {
 	e, err := engine.Start(ctx, engine.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return hosts.Open(ctx, e, t.name)
+}
+
+// open returns the lab if its engine runs.
+func (t target) open(ctx context.Context) (*hosts.Lab, error) {
+	e, err := engine.Connect(ctx, engine.Options{})
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,20 +14,21 @@ import (
 // fault is a verb that does something to one host.
 type fault struct {
 	use, short string
-	args       int // beyond the host
+	args       int    // beyond the host
+	done       string // what is to be said of the host afterwards
 	do         func(ctx context.Context, l *hosts.Lab, h hosts.Host, args []string) error
 }
 
 var faults = []fault{
-	{"kill HOST", "Cut a host's power", 0, plain((*hosts.Lab).Kill)},
-	{"start HOST", "Power on a host that was killed", 0, powerOn},
-	{"freeze HOST", "Stop every process of a host", 0, plain((*hosts.Lab).Freeze)},
-	{"thaw HOST", "Let a frozen host go on", 0, plain((*hosts.Lab).Thaw)},
-	{"cut HOST", "Take a host's network away", 0, plain((*hosts.Lab).Cut)},
-	{"heal HOST", "Give a cut host its network back", 0, plain((*hosts.Lab).Heal)},
-	{"throttle HOST CORES", "Give a host at most that share of a core (0.05), or 0 to lift the limit", 1, throttle},
-	{"block HOST PORT[/PROTO]", "Drop traffic to a port of a host, and from the host to that port", 1, port((*hosts.Lab).Block)},
-	{"unblock HOST PORT[/PROTO]", "Undo block", 1, port((*hosts.Lab).Unblock)},
+	{"kill HOST", "Cut a host's power", 0, "has lost its power", plain((*hosts.Lab).Kill)},
+	{"start HOST", "Power on a host that was killed", 0, "is powered on", powerOn},
+	{"freeze HOST", "Stop every process of a host", 0, "is frozen", plain((*hosts.Lab).Freeze)},
+	{"thaw HOST", "Let a frozen host go on", 0, "goes on", plain((*hosts.Lab).Thaw)},
+	{"cut HOST", "Take a host's network away", 0, "has no network", plain((*hosts.Lab).Cut)},
+	{"heal HOST", "Give a cut host its network back", 0, "has its network back", plain((*hosts.Lab).Heal)},
+	{"throttle HOST CORES", "Give a host at most that share of a core (0.05), or 0 to lift the limit", 1, "is limited to this many cores (0: all)", throttle},
+	{"block HOST PORT[/PROTO]", "Drop traffic to a port of a host, and from the host to that port", 1, "drops traffic to port", port((*hosts.Lab).Block)},
+	{"unblock HOST PORT[/PROTO]", "Undo block", 1, "lets through again traffic to port", port((*hosts.Lab).Unblock)},
 }
 
 func faultCommands(t *target) []*cobra.Command {
@@ -51,7 +53,11 @@ func (f fault) run(ctx context.Context, t target, args []string) error {
 	if err != nil {
 		return err
 	}
-	return f.do(ctx, lab, host, args[1:])
+	if err := f.do(ctx, lab, host, args[1:]); err != nil {
+		return err
+	}
+	lab.Engine.Say("host %s (%s) %s", host.Name, host.Address, strings.Join(append([]string{f.done}, args[1:]...), ": "))
+	return nil
 }
 
 func plain(do func(*hosts.Lab, context.Context, hosts.Host) error) func(context.Context, *hosts.Lab, hosts.Host, []string) error {

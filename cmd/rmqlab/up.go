@@ -13,7 +13,10 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/rmqprov/rmqprov/cmd/rmqlab/engine"
 	"github.com/rmqprov/rmqprov/cmd/rmqlab/hosts"
+	"github.com/rmqprov/rmqprov/cmd/rmqlab/images"
+	"github.com/rmqprov/rmqprov/cmd/rmqlab/services"
 )
 
 // upOptions are the flags of `up`.
@@ -29,7 +32,7 @@ type upOptions struct {
 const bootLimit = 2 * time.Minute
 
 func up(ctx context.Context, t target, o upOptions) error {
-	lab, err := t.open(ctx)
+	lab, err := t.start(ctx)
 	if err != nil {
 		return err
 	}
@@ -63,8 +66,19 @@ type builder struct {
 
 func (b builder) authorized() []byte { return ssh.MarshalAuthorizedKey(b.signer.PublicKey()) }
 
+// up brings the hosts and what serves them, side by side.
 func (b builder) up(ctx context.Context, o upOptions, newKey bool) error {
-	have, err := b.lab.Hosts(ctx)
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() error { return services.Registry(groupCtx, b.lab.Engine, images.Demo...) })
+	group.Go(func() error { return b.bringHosts(groupCtx, o, newKey) })
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return b.finish(ctx)
+}
+
+func (b builder) bringHosts(ctx context.Context, o upOptions, newKey bool) error {
+	have, err := b.finishedHosts(ctx)
 	if err != nil {
 		return err
 	}
@@ -79,17 +93,35 @@ func (b builder) up(ctx context.Context, o upOptions, newKey bool) error {
 	if err := b.prepare(ctx, specs, o.base); err != nil {
 		return err
 	}
-	group, ctx2 := errgroup.WithContext(ctx)
+	group, ctx := errgroup.WithContext(ctx)
 	for _, h := range have {
-		group.Go(func() error { return b.revive(ctx2, h, newKey) })
+		group.Go(func() error { return b.revive(ctx, h, newKey) })
 	}
 	for _, s := range specs {
-		group.Go(func() error { return b.create(ctx2, s) })
+		group.Go(func() error { return b.create(ctx, s) })
 	}
-	if err := group.Wait(); err != nil {
-		return err
+	return group.Wait()
+}
+
+// finishedHosts are the hosts there are, but for those that an interrupted run left half made,
+// which it removes.
+func (b builder) finishedHosts(ctx context.Context) ([]hosts.Host, error) {
+	all, err := b.lab.Hosts(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return b.finish(ctx)
+	var finished []hosts.Host
+	for _, h := range all {
+		if h.State != hosts.Unfinished {
+			finished = append(finished, h)
+			continue
+		}
+		b.lab.Engine.Say("host %s was left half made: making it again", h.Name)
+		if err := b.lab.Remove(ctx, h); err != nil {
+			return nil, err
+		}
+	}
+	return finished, nil
 }
 
 // prepare brings what hosts stand on, images and network, side by side. It sets the image
@@ -210,11 +242,15 @@ func (b builder) finish(ctx context.Context) error {
 
 func (b builder) endpoints() endpoints {
 	gateway := hosts.Gateway(b.lab.Subnet).String()
-	return endpoints{Mirror: "http://" + gateway + ":5000", Region: region}
+	return endpoints{Mirror: fmt.Sprintf("http://%s:%d", gateway, services.RegistryPort), Region: region}
 }
 
 func down(ctx context.Context, t target) error {
-	lab, err := t.open(ctx)
+	// After a restart of the machine a lab's disks are there while its engine is not.
+	if used, err := engine.WasUsed(engine.Options{}); !used || err != nil {
+		return err
+	}
+	lab, err := t.start(ctx)
 	if err != nil {
 		return err
 	}

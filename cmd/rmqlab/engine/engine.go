@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -24,6 +25,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Engine is a running Docker engine that belongs to the lab.
@@ -73,6 +76,35 @@ func Start(ctx context.Context, o Options) (*Engine, error) {
 		return e, nil
 	}
 	return e, e.boot(ctx)
+}
+
+// ErrNotRunning says that the engine does not answer.
+var ErrNotRunning = errors.New("the lab's engine is not running; `rmqlab up` starts it")
+
+// Connect returns the lab's engine if it runs, and ErrNotRunning otherwise. It changes nothing.
+func Connect(ctx context.Context, o Options) (*Engine, error) {
+	e, err := open(o)
+	if err != nil {
+		return nil, err
+	}
+	if !e.Answers(ctx) {
+		return nil, ErrNotRunning
+	}
+	e.docker, err = findDocker()
+	return e, err
+}
+
+// WasUsed reports whether an engine has ever run in that cache.
+func WasUsed(o Options) (bool, error) {
+	dir, err := cacheDir(o.Cache)
+	if err != nil {
+		return false, err
+	}
+	_, err = os.Stat(filepath.Join(dir, "docker"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func open(o Options) (*Engine, error) {
@@ -160,6 +192,7 @@ func (e *Engine) boot(ctx context.Context) error {
 		return fmt.Errorf("making the engine's run directory: %w", err)
 	}
 	e.Say("starting the lab's Docker engine (data in %s)", e.Cache)
+	e.warnOfOverlay()
 	socket := filepath.Join(e.run, "containerd.sock")
 	config, err := e.containerdConfig(socket)
 	if err != nil {
@@ -179,6 +212,14 @@ func (e *Engine) boot(ctx context.Context) error {
 		"--iptables=false", "--ip6tables=false", "--ip-masq=false",
 		"--log-level", "warn",
 	}, func() bool { return e.Answers(ctx) })
+}
+
+// warnOfOverlay says why everything is slow where it will be.
+func (e *Engine) warnOfOverlay() {
+	var cache unix.Statfs_t
+	if unix.Statfs(e.Cache, &cache) == nil && cache.Type == unix.OVERLAYFS_SUPER_MAGIC {
+		e.Say("warning: %s is on overlayfs, where Docker has to copy whole images: set RMQLAB_CACHE to a directory on a disk", e.Cache)
+	}
 }
 
 func (e *Engine) containerdConfig(socket string) (string, error) {

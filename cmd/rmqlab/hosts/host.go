@@ -40,10 +40,11 @@ type Host struct {
 type State string
 
 const (
-	Running State = "running"
-	Killed  State = "killed" // power cut
-	Frozen  State = "frozen" // every process stopped, network still up
-	Cut     State = "cut"    // running, without a network
+	Running    State = "running"
+	Killed     State = "killed"     // power cut
+	Frozen     State = "frozen"     // every process stopped, network still up
+	Cut        State = "cut"        // running, without a network
+	Unfinished State = "unfinished" // never powered on: its making was interrupted
 )
 
 const (
@@ -178,6 +179,8 @@ func parseHosts(inspect []byte, isCut func(pid int) bool) ([]Host, error) {
 
 func hostState(status string, isCut func() bool) State {
 	switch {
+	case status == "created":
+		return Unfinished
 	case status == "paused":
 		return Frozen
 	case status != "running":

@@ -13,6 +13,7 @@ const inspectOutput = `[
  {"Id": "c10", "State": {"Status": "exited", "Pid": 0}, "Config": {"Image": "rmqlab/host:debian13", "Labels": {
    "rmqlab.host": "node-10", "rmqlab.address": "10.78.0.20", "rmqlab.os": "debian13", "rmqlab.zone": "z-a",
    "rmqlab.instance": "i-10", "rmqlab.hostkeys": "ssh-ed25519 AAAA\necdsa-sha2-nistp256 BBBB"}}},
+ {"Id": "c4", "State": {"Status": "created"}, "Config": {"Labels": {"rmqlab.host": "node-4", "rmqlab.address": "10.78.0.14"}}},
  {"Id": "c3", "State": {"Status": "paused", "Pid": 33}, "Config": {"Labels": {"rmqlab.host": "node-3", "rmqlab.address": "10.78.0.13"}}},
  {"Id": "c2", "State": {"Status": "running", "Pid": 22}, "Config": {"Labels": {"rmqlab.host": "node-2", "rmqlab.address": "10.78.0.12"}}},
  {"Id": "c1", "State": {"Status": "running", "Pid": 11}, "Config": {"Labels": {"rmqlab.host": "node-1", "rmqlab.address": "10.78.0.11"}}}
@@ -28,6 +29,7 @@ func TestParseHosts(t *testing.T) {
 		{Name: "node-1", State: Running, Address: netip.MustParseAddr("10.78.0.11"), HostKeys: none, container: "c1", pid: 11},
 		{Name: "node-2", State: Cut, Address: netip.MustParseAddr("10.78.0.12"), HostKeys: none, container: "c2", pid: 22},
 		{Name: "node-3", State: Frozen, Address: netip.MustParseAddr("10.78.0.13"), HostKeys: none, container: "c3", pid: 33},
+		{Name: "node-4", State: Unfinished, Address: netip.MustParseAddr("10.78.0.14"), HostKeys: none, container: "c4"},
 		{
 			Name: "node-10", State: Killed, Address: netip.MustParseAddr("10.78.0.20"), OS: "debian13", Instance: "i-10", Zone: "z-a",
 			HostKeys: []string{"ssh-ed25519 AAAA", "ecdsa-sha2-nistp256 BBBB"}, container: "c10", image: "rmqlab/host:debian13",
