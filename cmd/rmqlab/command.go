@@ -11,6 +11,8 @@ import (
 
 	"github.com/rmqprov/rmqprov/cmd/rmqlab/engine"
 	"github.com/rmqprov/rmqprov/cmd/rmqlab/hosts"
+	"github.com/rmqprov/rmqprov/cmd/rmqlab/images"
+	"github.com/rmqprov/rmqprov/cmd/rmqlab/services"
 )
 
 const (
@@ -62,7 +64,7 @@ It brings its own Docker engine and disturbs none that is there.`,
 	t := &target{}
 	root.PersistentFlags().StringVar(&t.name, "name", defaultName, "which lab; several can run side by side")
 	root.PersistentFlags().StringVar(&t.dir, "dir", "", "where the lab's key, known_hosts, lab.hcl and env are (default .lab)")
-	root.AddCommand(upCommand(t), downCommand(t), statusCommand(t), replaceCommand(t), sshCommand(t), consoleCommand(t), engineCommand())
+	root.AddCommand(upCommand(t), downCommand(t), statusCommand(t), replaceCommand(t), sshCommand(t), consoleCommand(t), imagesCommand(), engineCommand())
 	root.AddCommand(faultCommands(t)...)
 	return root
 }
@@ -145,6 +147,24 @@ func consoleCommand(t *target) *cobra.Command {
 		Short: "Open a root shell on a host without the network",
 		Args:  cobra.ExactArgs(1),
 		RunE:  func(cmd *cobra.Command, args []string) error { return console(cmd.Context(), *t, args[0]) },
+	}
+}
+
+func imagesCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "images [NAME:TAG…]",
+		Short: "Have the registry serve these images too, or all that the lab can build",
+		Long: `The registry serves ` + strings.Join(images.Demo, ", ") + ` from the start.
+The lab can build ` + strings.Join(images.Names(), ", ") + `.`,
+		ValidArgs: images.Names(),
+		Args:      cobra.OnlyValidArgs,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			e, err := engine.Start(cmd.Context(), engine.Options{})
+			if err != nil {
+				return err
+			}
+			return services.Registry(cmd.Context(), e, names...)
+		},
 	}
 }
 

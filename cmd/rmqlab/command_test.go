@@ -17,6 +17,7 @@ func TestUsageErrors(t *testing.T) {
 		"kill":                     "accepts 1 arg(s), received 0",
 		"throttle node-1":          "accepts 2 arg(s), received 1",
 		"ssh":                      "requires at least 1 arg(s)",
+		"images nonsense:1":        `invalid argument "nonsense:1" for "rmqlab images"`,
 		"nonsense":                 `unknown command "nonsense"`,
 	}
 	for args, want := range tests {
@@ -32,7 +33,7 @@ func TestUsageErrors(t *testing.T) {
 }
 
 func TestVerbs(t *testing.T) {
-	want := strings.Fields("block console cut down engine freeze heal kill replace ssh start status thaw throttle unblock up")
+	want := strings.Fields("block console cut down engine freeze heal images kill replace ssh start status thaw throttle unblock up")
 	var got []string
 	for _, c := range command().Commands() {
 		if c.Name() != "help" && c.Name() != "completion" {
