@@ -1,9 +1,7 @@
 package provision
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -166,7 +164,8 @@ func readTasks(ctx context.Context, docker *client.Client, id string) (taskProgr
 		switch {
 		case t.DesiredState != swarm.TaskStateRunning && t.Status.Err == "":
 		case t.Status.State == swarm.TaskStateRunning && t.DesiredState == swarm.TaskStateRunning:
-			if sameJSON(t.Spec, svc.Spec.TaskTemplate) {
+			// Right after an update the old tasks still run.
+			if plan.SameTask(t.Spec, svc.Spec.TaskTemplate) {
 				p.running++
 			}
 		default:
@@ -175,14 +174,6 @@ func readTasks(ctx context.Context, docker *client.Client, id string) (taskProgr
 	}
 	slices.Sort(p.waiting)
 	return p, nil
-}
-
-// sameJSON says whether a task is of its service's newest spec: right after an
-// update the old tasks still run, and nothing else tells them apart.
-func sameJSON(x, y swarm.TaskSpec) bool {
-	a, errA := json.Marshal(x)
-	b, errB := json.Marshal(y)
-	return errA == nil && errB == nil && bytes.Equal(a, b)
 }
 
 func taskLine(t swarm.Task) string {

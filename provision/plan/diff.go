@@ -38,6 +38,12 @@ func specChanges(before, after swarm.ServiceSpec) []Change {
 	return changes
 }
 
+// SameTask says whether a task was made of a service's present template. The
+// swarm writes the two down with different defaults.
+func SameTask(task, template swarm.TaskSpec) bool {
+	return reflect.DeepEqual(flatten(swarm.ServiceSpec{TaskTemplate: task}), flatten(swarm.ServiceSpec{TaskTemplate: template}))
+}
+
 func union(x, y map[string]any) []string {
 	paths := append(sortedKeys(x), sortedKeys(y)...)
 	slices.Sort(paths)
