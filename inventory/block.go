@@ -63,14 +63,6 @@ type block struct {
 	name string // its label
 }
 
-// title names the block in a sentence: `host "node-1"`.
-func (b *block) title() string {
-	if b.kind.label == "" {
-		return b.kind.name
-	}
-	return fmt.Sprintf("%s %q", b.kind.name, b.name)
-}
-
 // header is the place of the block's type and label.
 func (b *block) header() hcl.Range { return b.hcl.DefRange() }
 

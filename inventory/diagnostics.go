@@ -138,13 +138,17 @@ func unknownFunction(name string, ctx *hcl.EvalContext) string {
 	return fmt.Sprintf("There is no function named %q. Functions have the names that Terraform gives them.", name)
 }
 
+// quoteNothing are the diagnostics of the evaluator whose details hold types and
+// words of the source, but no values.
+var quoteNothing = []string{"Unsupported attribute", "Invalid index", "Invalid operand", "Incorrect condition type"}
+
 // withhold takes out of a diagnostic what may quote a sensitive value. Only
 // what quotes nothing but the source, or nothing at all, stays.
 func withhold(d *hcl.Diagnostic) {
 	call, isCall := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d)
 	switch {
 	case isCall && call.FunctionCallError() == nil:
-	case d.Summary == "Unsupported attribute", d.Summary == "Invalid index":
+	case slices.Contains(quoteNothing, d.Summary):
 	case isCall:
 		d.Detail = fmt.Sprintf("The function %q failed. Its message is not shown, because it may contain a sensitive value.", call.CalledFunctionName())
 	default:

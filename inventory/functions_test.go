@@ -258,3 +258,26 @@ func TestScopeVariables(t *testing.T) {
 		}
 	}
 }
+
+// FuzzEvaluate holds that no expression makes a function panic, with a
+// sensitive value in it or without, and that a value that is not known is
+// always reported.
+func FuzzEvaluate(f *testing.F) {
+	for _, line := range strings.Split(strings.TrimSpace(functionTable), "\n") {
+		text, _, _ := strings.Cut(line, " => ")
+		f.Add(text)
+		f.Add(strings.ReplaceAll(text, `"a"`, "var.secret"))
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		file := source{name: "fuzz.hcl", text: []byte("variable \"secret\" {\n  default   = \"hunter2\"\n  sensitive = true\n}\nlocals {\n  x = " + text + "\n}\n" + minimal)}
+		inv, _, diags := load("testdata/good/folder", []source{file}, Options{})
+		if inv != nil && !diags.HasErrors() && !inv.Scope.Variables["local"].IsWhollyKnown() {
+			t.Errorf("%s has no value, and nothing is said", text)
+		}
+		for _, d := range diags {
+			if strings.Contains(d.Summary+d.Detail, "hunter2") && !strings.Contains(text, "hunter2") && !strings.Contains(text, "nonsensitive") {
+				t.Errorf("%s gives the secret away: %s %s", text, d.Summary, d.Detail)
+			}
+		}
+	})
+}

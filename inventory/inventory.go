@@ -41,10 +41,10 @@ type Cluster struct {
 type SSH struct {
 	User         string
 	Port         int
-	Identity     string // path of a private key
+	Identity     string // path of a private key; this and the other paths start from the inventory's folder or are absolute
 	HostKeys     string // "known_hosts", "accept-new" or "ec2"
 	KnownHosts   string // path
-	Jump         string // [user@]host[:port] of a bastion
+	Jump         string // [user@]host[:port] of a bastion, or several with commas between, passed in turn
 	Config       string // path of an ssh_config file
 	SudoPassword string // sensitive
 	DialTimeout  time.Duration
@@ -70,7 +70,7 @@ type Host struct {
 // Discover finds hosts by EC2 filters.
 type Discover struct {
 	Kind    string // "ec2"
-	Region  string
+	Region  string // the cluster's where the block has none; "" as there
 	Filters map[string][]string
 	Address string // "private" (default), "public" or "ipv6"
 	Range   hcl.Range
@@ -91,7 +91,7 @@ type Docker struct {
 	InsecureRegistries []string
 	LogMaxSize         string         // "50m" by default
 	LogMaxFile         int            // 3 by default
-	Settings           map[string]any // further keys of daemon.json, JSON types
+	Settings           map[string]any // further keys of daemon.json, as encoding/json gives them; log-opts only beside a log-driver that writes no files
 	Range              hcl.Range
 }
 
