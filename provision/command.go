@@ -143,6 +143,12 @@ func (p place) exec(ctx context.Context, argv []string) error {
 // output runs a command as a user, "" being the container's own, and returns
 // what it said and its exit status.
 func (p place) output(ctx context.Context, user string, argv []string) (out string, status int, err error) {
+	select {
+	case p.machine.execs <- struct{}{}:
+		defer func() { <-p.machine.execs }()
+	case <-ctx.Done():
+		return "", 0, ctx.Err()
+	}
 	docker := p.machine.docker
 	made, err := docker.ExecCreate(ctx, p.container, client.ExecCreateOptions{User: user, Cmd: argv, AttachStdout: true, AttachStderr: true})
 	if err != nil {

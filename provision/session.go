@@ -43,6 +43,7 @@ type machine struct {
 	inventory.Host
 	ssh    *remote.Host
 	docker *client.Client // speaks through ssh; dials when first used
+	execs  chan struct{}  // bounds the commands that run in its containers at once
 }
 
 // Open makes a session. Nothing is dialled until it is needed.
@@ -54,7 +55,7 @@ func Open(inv *inventory.Inventory, options Options) (*Session, error) {
 		if err != nil {
 			return nil, fmt.Errorf("host %s: %w", h.Name, err)
 		}
-		s.hosts[h.Name] = &machine{Host: h, ssh: ssh, docker: docker}
+		s.hosts[h.Name] = &machine{Host: h, ssh: ssh, docker: docker, execs: make(chan struct{}, maxExecs)}
 		s.names = append(s.names, h.Name)
 	}
 	return s, nil
@@ -81,13 +82,19 @@ func target(ssh inventory.SSH, h inventory.Host, o Options) remote.Target {
 	return t
 }
 
+// A connection to Docker is a session of the host's sshd, which has few. A
+// pull holds one for as long as it takes, a command in a container another.
+const (
+	maxCalls = 3
+	maxExecs = 2
+)
+
 // dockerThrough makes a Docker client whose connections are channels of a
 // host's SSH connection.
 func dockerThrough(ssh *remote.Host) (*client.Client, error) {
 	transport := &http.Transport{
-		DialContext: dialDocker(ssh),
-		// Each connection is a process on the host; pulls and waits hold theirs.
-		MaxConnsPerHost: 6, MaxIdleConnsPerHost: 6,
+		DialContext:     dialDocker(ssh),
+		MaxConnsPerHost: maxCalls, MaxIdleConnsPerHost: maxCalls,
 	}
 	return client.New(
 		client.WithHTTPClient(&http.Client{Transport: transport}),

@@ -25,6 +25,17 @@ func (b *builder) named(spec swarm.ServiceSpec) swarm.ServiceSpec {
 	return spec
 }
 
+// likeWanted drops from an image the digest that `docker stack deploy` pins,
+// where the stack asks for a tag only: by hand or by rmqprov, it is the same.
+func likeWanted(spec swarm.ServiceSpec, want string) swarm.ServiceSpec {
+	container := *spec.TaskTemplate.ContainerSpec
+	if tag, _, pinned := strings.Cut(container.Image, "@"); pinned && !strings.Contains(want, "@") {
+		container.Image = tag
+	}
+	spec.TaskTemplate.ContainerSpec = &container
+	return spec
+}
+
 // specChanges compares two service specs field by field. Fields that say
 // nothing (false, 0, "", empty) are as good as absent.
 func specChanges(before, after swarm.ServiceSpec) []Change {

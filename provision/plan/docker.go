@@ -115,6 +115,10 @@ func (b *builder) daemon(h inventory.Host) {
 			return
 		}
 	}
+	if before["live-restore"] == true && b.engine(h.Name) == nil {
+		b.refuse(h.Name, DaemonPath+` sets "live-restore", which swarm mode cannot have`, "take it out of that file there")
+		return
+	}
 	changes := daemonChanges(before, b.daemonWant(facts, before))
 	if len(changes) == 0 {
 		return

@@ -166,13 +166,13 @@ host.c.swarm ← host.c.daemon, host.c.docker, swarm.init : not a member, want m
 network.prod ← swarm.init : no network of that name
 host.a.node ← swarm.init : labels.rmqprov.cluster is missing; labels.rmqprov.host is missing; labels.rmqprov.slot.db-01 is missing
 host.a.image.db:1 ← host.a.daemon, host.a.docker, swarm.init : image not on the host
-host.a.image.proxy:1 ← host.a.daemon, host.a.docker, swarm.init : image not on the host
+host.a.image.proxy:1 ← host.a.daemon, host.a.docker, host.a.image.db:1, swarm.init : image not on the host
 host.b.node ← host.b.swarm, swarm.init : labels.rmqprov.cluster is missing; labels.rmqprov.host is missing; labels.rmqprov.slot.db-02 is missing
 host.b.image.db:1 ← host.b.daemon, host.b.docker, host.b.swarm, swarm.init : image not on the host
-host.b.image.proxy:1 ← host.b.daemon, host.b.docker, host.b.swarm, swarm.init : image not on the host
+host.b.image.proxy:1 ← host.b.daemon, host.b.docker, host.b.image.db:1, host.b.swarm, swarm.init : image not on the host
 host.c.node ← host.c.swarm, swarm.init : labels.rmqprov.cluster is missing; labels.rmqprov.host is missing; labels.rmqprov.slot.db-03 is missing
 host.c.image.db:1 ← host.c.daemon, host.c.docker, host.c.swarm, swarm.init : image not on the host
-host.c.image.proxy:1 ← host.c.daemon, host.c.docker, host.c.swarm, swarm.init : image not on the host
+host.c.image.proxy:1 ← host.c.daemon, host.c.docker, host.c.image.db:1, host.c.swarm, swarm.init : image not on the host
 stack.db.config.conf ← swarm.init : no config of that content
 stack.db.secret.cookie ← swarm.init : not there; its value will be generated once
 stack.db.service.db-01 ← host.a.image.db:1, host.a.node, network.prod, stack.db.config.conf, stack.db.secret.cookie, swarm.init : not deployed

@@ -136,7 +136,7 @@ func (p *stackPlan) services() {
 				p.joined = append(p.joined, svc)
 			}
 		default:
-			step.Changes = specChanges(p.named(seen.Spec), svc.Spec)
+			step.Changes = specChanges(likeWanted(p.named(seen.Spec), image(svc)), svc.Spec)
 			if len(step.Changes) == 0 {
 				continue
 			}
@@ -217,11 +217,12 @@ func (b *builder) hostsOf(svc playbooks.Service) []string {
 
 func imageID(host, ref string) ID { return hostID(host, "image", ref) }
 
-// images plans the pulls of one host, ahead of the services. They come after
-// the host's joining: three images unpacked beside a joining manager starve
-// the raft of the disk.
+// images plans the pulls of one host, ahead of the services and in the order
+// in which they are needed. They come after the host's joining: three images
+// unpacked beside a joining manager starve the raft of the disk.
 func (b *builder) images(h inventory.Host) {
 	planned := map[string]bool{}
+	var before []ID
 	for _, s := range b.want.Stacks {
 		for _, svc := range s.Services {
 			ref := image(svc)
@@ -231,9 +232,10 @@ func (b *builder) images(h inventory.Host) {
 			planned[ref] = true
 			b.add(Step{
 				ID: imageID(h.Name, ref), Host: h.Name, Kind: Create, Summary: "pull " + ref, Why: "image not on the host",
-				After:  []ID{swarmInit, hostID(h.Name, "docker"), hostID(h.Name, "daemon"), hostID(h.Name, "swarm")},
+				After:  append([]ID{swarmInit, hostID(h.Name, "docker"), hostID(h.Name, "daemon"), hostID(h.Name, "swarm")}, before...),
 				Action: PullImage{Ref: ref},
 			})
+			before = []ID{imageID(h.Name, ref)}
 		}
 	}
 }
