@@ -109,16 +109,26 @@ func element(v any, i int) string {
 			return "[" + key + "]"
 		}
 	case map[string]any:
-		for _, key := range []string{"ConfigName", "SecretName", "PublishedPort"} {
-			if name, ok := v[key]; ok {
-				return fmt.Sprintf("[%v]", name)
-			}
+		if file, ok := v["File"].(map[string]any); ok { // a config or a secret: where it stands in the container
+			return fmt.Sprintf("[%v]", file["Name"])
+		}
+		if port, ok := v["PublishedPort"]; ok {
+			return fmt.Sprintf("[%v]", port)
 		}
 		if target, ok := v["Target"].(string); ok {
 			return "[" + target + "]"
 		}
 	}
 	return fmt.Sprintf("[%d]", i)
+}
+
+// short leaves out of the paths what every one of them begins with.
+func short(changes []Change) []Change {
+	out := slices.Clone(changes)
+	for i := range out {
+		out[i].Path = strings.TrimPrefix(strings.TrimPrefix(out[i].Path, "TaskTemplate."), "ContainerSpec.")
+	}
+	return out
 }
 
 // restarts says whether changes of a spec make the swarm start new tasks.

@@ -136,14 +136,15 @@ func (p *stackPlan) services() {
 				p.joined = append(p.joined, svc)
 			}
 		default:
-			step.Changes = specChanges(likeWanted(p.named(seen.Spec), image(svc)), svc.Spec)
-			if len(step.Changes) == 0 {
+			changes := specChanges(likeWanted(p.named(seen.Spec), image(svc)), svc.Spec)
+			if len(changes) == 0 {
 				continue
 			}
+			step.Changes = short(changes)
 			step.Kind, step.Summary, step.Why = Update, "update service "+svc.Name, "differs in "+changedPaths(step.Changes)
 			step.Action = UpdateService{Spec: svc.Spec}
 			step.After = append(step.After, before...)
-			if restarts(step.Changes) {
+			if restarts(changes) {
 				step.Disrupts = "restarts " + svc.Name + p.onHost(svc.Slot)
 				// A member is drained only when all that its successor needs is there.
 				step.After = append(step.After, p.hooks("before stop", svc, slices.Clone(step.After))...)
@@ -151,6 +152,10 @@ func (p *stackPlan) services() {
 		}
 		p.add(step)
 		gates := p.slotGates(svc, step.ID)
+		if step.Disrupts != "" && svc.Slot != "" {
+			// Back in the set, and not only up, before the next one goes.
+			gates = p.stackGates(append([]ID{step.ID}, gates...), svc.Slot)[1:]
+		}
 		p.changed = append(append(p.changed, step.ID), gates...)
 		if i == 0 {
 			first = append([]ID{step.ID}, gates...)
@@ -373,7 +378,7 @@ func (p *stackPlan) settle() {
 	for _, svc := range p.joined {
 		after = append(slices.Clone(after), p.hooks("after join", svc, p.changed)...)
 	}
-	after = p.stackGates(after)
+	after = p.stackGates(after, "")
 	moment := "after change"
 	if !p.hasRecord() {
 		moment = "after form"
@@ -386,13 +391,19 @@ func (p *stackPlan) settle() {
 	})
 }
 
-func (p *stackPlan) stackGates(after []ID) []ID {
+// stackGates plans the gates of the stack as a whole, one after the other,
+// after a member's change or after all. It returns all that the next step
+// waits for.
+func (p *stackPlan) stackGates(after []ID, slot string) []ID {
 	for _, g := range p.stack.Gates {
 		if g.On == playbooks.OnSlot {
 			continue
 		}
-		id := p.id("gate", g.Name)
-		p.add(p.gateStep(id, g, g.Name, GateServices(p.stack, g), after))
+		id, name := p.id("gate", g.Name), g.Name
+		if slot != "" {
+			id, name = p.id("gate", g.Name, slot), g.Name+" after "+slot
+		}
+		p.add(p.gateStep(id, g, name, GateServices(p.stack, g), after))
 		after = append(slices.Clone(after), id)
 	}
 	return after

@@ -87,11 +87,28 @@ func Push(ctx context.Context, e *engine.Engine, address string, names ...string
 	if err := Build(ctx, e, missing...); err != nil {
 		return err
 	}
+	writes := map[name.Reference]remote.Taggable{}
+	var pulls []string
 	for _, n := range missing {
-		if err := b.push(ctx, address, n); err != nil {
+		ref, err := reference(address, n)
+		if err != nil {
 			return err
 		}
+		img, err := b.assemble(recipes[n])
+		if err != nil {
+			return err
+		}
+		size, err := pullSize(img)
+		if err != nil {
+			return err
+		}
+		writes[ref] = img
+		pulls = append(pulls, fmt.Sprintf("%s (%.0f MB)", n, float64(size)/1e6))
 	}
+	if err := remote.MultiWrite(writes, remote.WithContext(ctx)); err != nil {
+		return fmt.Errorf("sending images to the lab's registry: %w", err)
+	}
+	e.Say("in the lab's registry: %s", strings.Join(pulls, ", "))
 	return nil
 }
 
@@ -154,23 +171,6 @@ func (b *builder) inRegistry(ctx context.Context, address, tag string, r recipe)
 		return false, fmt.Errorf("reading %s in the lab's registry: %w", tag, err)
 	}
 	return config.Config.Labels[engine.RecipeLabel] == b.hash(r), nil
-}
-
-func (b *builder) push(ctx context.Context, address, tag string) error {
-	ref, err := reference(address, tag)
-	if err != nil {
-		return err
-	}
-	img, err := b.assemble(recipes[tag])
-	if err != nil {
-		return err
-	}
-	if err := remote.Write(ref, img, remote.WithContext(ctx)); err != nil {
-		return fmt.Errorf("sending image %s to the lab's registry: %w", tag, err)
-	}
-	size, err := pullSize(img)
-	b.engine.Say("image %s is in the lab's registry, %.0f MB to pull", tag, float64(size)/1e6)
-	return err
 }
 
 // pullSize is how many bytes a host fetches that has no layer of the image.

@@ -83,6 +83,12 @@ var haproxyEntrypoint string
 //go:embed registry/registry.yml
 var registryConfig string
 
+//go:embed ec2/emulator.py
+var ec2Emulator string
+
+//go:embed ec2/build.sh
+var ec2Script string
+
 //go:embed redis/build.sh
 var redisScript string
 
@@ -121,6 +127,7 @@ func allRecipes() map[string]recipe {
 		"haproxy:2.6":  haproxy(bookworm, "2.6"),
 		"redis:8.0":    redis(),
 		Registry:       registry(),
+		EC2:            ec2(),
 	}
 	maps.Copy(all, rabbitmq(trixie, "4.0.5"))
 	maps.Copy(all, rabbitmq(bookworm, "3.10.8"))
@@ -220,6 +227,27 @@ func registry() recipe {
 		Entrypoint: []string{"docker-registry"},
 		Cmd:        []string{"serve", "/etc/registry.yml"},
 		Volumes:    []string{"/var/lib/registry"},
+	}
+}
+
+// EC2 is the image of the lab's EC2 emulator.
+const EC2 = "rmqlab-ec2:1"
+
+func ec2() recipe {
+	return recipe{
+		Layers: []layer{*trixie, {
+			Name: "moto", Suite: "trixie", Base: trixie,
+			Packages: []string{"python3-moto", "python3-flask", "python3-flask-cors"},
+			Files: map[string]engine.File{
+				"/usr/lib/rmqlab/emulator.py": {Mode: 0o644, Content: ec2Emulator},
+			},
+			Script: ec2Script,
+		}},
+		Entrypoint: []string{"python3", "/usr/lib/rmqlab/emulator.py"},
+		Cmd:        []string{"--host", "0.0.0.0", "--port", "5001"},
+		Env: []string{"MOTO_EC2_LOAD_DEFAULT_AMIS=false", "CRYPTOGRAPHY_OPENSSL_NO_LEGACY=1", "PYTHONUNBUFFERED=1",
+			"PYTHONPYCACHEPREFIX=/var/cache/python"},
+		Volumes: []string{"/var/lib/ec2"},
 	}
 }
 

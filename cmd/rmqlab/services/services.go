@@ -1,12 +1,16 @@
-// Package services runs what the lab's hosts are served by: an image registry that they use as
-// their mirror, and an EC2 emulator whose instances they are. Both are containers of the lab's
-// engine, on the machine's own network: hosts reach them at the gateway of their network.
+// Package services runs what a lab's hosts are served by: an image registry that they use as
+// their mirror, and an EC2 emulator whose instances they are. Each is a container of the lab's
+// engine in the machine's own network, and listens on one address only, the gateway of the
+// lab's network: nobody but the lab and this machine reaches it, and labs do not share it.
 package services
 
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
+	"net/netip"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -16,41 +20,63 @@ import (
 	"github.com/rmqprov/rmqprov/cmd/rmqlab/images"
 )
 
-// Ports on which the services listen on every address of the machine.
+// Ports of the services.
 const (
 	RegistryPort = 5000
 	EC2Port      = 5001
 )
 
+// Lab is whom the services are for. Its network must be there when they start.
+type Lab struct {
+	Engine  *engine.Engine
+	Name    string
+	Gateway netip.Addr // the machine's address in the lab's network
+}
+
+// Registry makes sure that the lab's registry runs and holds the named images; without names,
+// all that can be built. It returns the address for a host's registry-mirrors.
+func (l Lab) Registry(ctx context.Context, names ...string) (string, error) {
+	address := l.address(RegistryPort)
+	s := service{
+		name:   "rmqlab-registry-" + l.Name,
+		image:  images.Registry,
+		env:    []string{"REGISTRY_HTTP_ADDR=" + address},
+		mounts: []string{filepath.Join(l.Engine.Cache, "registry") + ":/var/lib/registry"},
+		ready:  "http://" + address + "/v2/",
+	}
+	g, started := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.ensure(started, l.Engine) })
+	g.Go(func() error { return images.Build(started, l.Engine, names...) })
+	if err := g.Wait(); err != nil {
+		return "", err
+	}
+	return "http://" + address, images.Push(ctx, l.Engine, address, names...)
+}
+
+// Stop ends the lab's services. The registry's images stay; the emulator's instances go.
+func (l Lab) Stop(ctx context.Context) error {
+	_, err := l.Engine.Docker(ctx, "container", "rm", "--force", "rmqlab-registry-"+l.Name, "rmqlab-ec2-"+l.Name)
+	return err
+}
+
+func (l Lab) address(port int) string {
+	return net.JoinHostPort(l.Gateway.String(), strconv.Itoa(port))
+}
+
 // service is a container that outlives the process that started it, and restarts with the engine.
 type service struct {
-	name  string
-	image string
-	mount string // "DIRECTORY:PATH"
-	ready string // address that answers once the service works
+	name   string
+	image  string
+	args   []string
+	env    []string
+	mounts []string // "DIRECTORY:PATH"
+	ready  string   // address that answers once the service works
 }
 
-// Registry makes sure that the lab's registry runs, and holds the named images; without
-// names, all that the lab can build.
-func Registry(ctx context.Context, e *engine.Engine, names ...string) error {
-	address := "127.0.0.1:" + strconv.Itoa(RegistryPort)
-	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		return service{
-			name:  "rmqlab-registry",
-			image: images.Registry,
-			mount: e.Cache + "/registry:/var/lib/registry",
-			ready: "http://" + address + "/v2/",
-		}.ensure(gctx, e)
-	})
-	g.Go(func() error { return images.Build(gctx, e, names...) })
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	return images.Push(ctx, e, address, names...)
-}
+// setup is a label that holds what a container was made from.
+const setup = "rmqlab.setup"
 
-// ensure starts the service unless it runs from the current image already.
+// ensure starts the service unless it runs already as it should.
 func (s service) ensure(ctx context.Context, e *engine.Engine) error {
 	unlock, err := e.Lock("service-" + s.name)
 	if err != nil {
@@ -64,26 +90,33 @@ func (s service) ensure(ctx context.Context, e *engine.Engine) error {
 	if err != nil {
 		return err
 	}
-	running, err := e.Docker(ctx, "container", "ls", "--no-trunc", "--filter", "name=^"+s.name+"$", "--filter", "status=running",
-		"--format", `{{.Label "rmqlab.image"}}`)
+	want := fmt.Sprint(image, s.args, s.env, s.mounts)
+	running, err := e.Docker(ctx, "container", "ls", "--filter", "name=^"+s.name+"$", "--filter", "status=running",
+		"--format", `{{.Label "`+setup+`"}}`)
 	if err != nil {
 		return err
 	}
-	if running != image {
-		if err := s.start(ctx, e, image); err != nil {
+	if running != want {
+		if err := s.start(ctx, e, want); err != nil {
 			return err
 		}
 	}
 	return s.await(ctx, e)
 }
 
-func (s service) start(ctx context.Context, e *engine.Engine, image string) error {
+func (s service) start(ctx context.Context, e *engine.Engine, want string) error {
 	e.Say("starting %s", s.name)
 	if _, err := e.Docker(ctx, "container", "rm", "--force", s.name); err != nil {
 		return err
 	}
-	_, err := e.Docker(ctx, "run", "--detach", "--name", s.name, "--restart", "always", "--network", "host",
-		"--label", "rmqlab.image="+image, "--volume", s.mount, s.image)
+	args := []string{"run", "--detach", "--name", s.name, "--restart", "always", "--network", "host", "--label", setup + "=" + want}
+	for _, v := range s.env {
+		args = append(args, "--env", v)
+	}
+	for _, m := range s.mounts {
+		args = append(args, "--volume", m)
+	}
+	_, err := e.Docker(ctx, append(append(args, s.image), s.args...)...)
 	return err
 }
 
@@ -98,7 +131,7 @@ func (s service) await(ctx context.Context, e *engine.Engine) error {
 		}
 		select {
 		case <-limited.Done():
-			logs, _ := e.Docker(ctx, "logs", "--tail", "12", s.name)
+			logs, _ := e.Command(ctx, "logs", "--tail", "12", s.name).CombinedOutput()
 			return fmt.Errorf("%s does not answer at %s: %w; its log ends with:\n%s", s.name, s.ready, err, logs)
 		case <-time.After(50 * time.Millisecond):
 		}

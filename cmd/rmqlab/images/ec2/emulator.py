@@ -1,0 +1,78 @@
+"""moto_server, with what the lab's instances have that moto's have not.
+
+Instances are real hosts here: their ids, zones and consoles are given, not made up.
+"""
+
+import base64
+import pathlib
+import threading
+
+from moto.core.utils import iso_8601_datetime_with_milliseconds, utcnow
+from moto.ec2.models import instances
+from moto.ec2.responses.general import General
+from moto.ec2.responses.instances import InstanceResponse
+from moto.server import main
+
+CONSOLES = pathlib.Path("/var/lib/ec2/console")
+
+CONSOLE = """<GetConsoleOutputResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">
+  <requestId>59dbff89-35bd-4eac-99ed-be587EXAMPLE</requestId>
+  <instanceId>{id}</instanceId>
+  <timestamp>{time}</timestamp>
+  <output>{output}</output>
+</GetConsoleOutputResponse>"""
+
+request = threading.local()
+run_instances = InstanceResponse.run_instances
+random_id = instances.random_instance_id
+make = instances.Instance.__init__
+terminate = instances.Instance.terminate
+
+
+def run_with_token(self):
+    """A client token that reads as an instance id becomes the instance's."""
+    request.token = self._get_param("ClientToken") or ""
+    return run_instances(self)
+
+
+def instance_id():
+    token = getattr(request, "token", "")
+    return token if token.startswith("i-") else random_id()
+
+
+def make_in_zone(self, *args, **kwargs):
+    """All hosts share one subnet, so the zone is the one asked for, not the subnet's."""
+    make(self, *args, **kwargs)
+    if kwargs.get("placement"):
+        self._placement.zone = kwargs["placement"]
+
+
+def terminate_and_free(self):
+    """The address of an instance that is gone may be another's."""
+    state = terminate(self)
+    subnet = self.ec2_backend.get_subnet(self.subnet_id)
+    for address in self._private_ips:
+        subnet.del_subnet_ip(address)
+    return state
+
+
+def get_console_output(self):
+    """The text in the lab's file; empty where there is none yet, as on EC2 after a boot."""
+    instance = self.ec2_backend.get_instance(self._get_param("InstanceId"))
+    path = CONSOLES / instance.id
+    text = path.read_bytes() if path.exists() else b""
+    return CONSOLE.format(
+        id=instance.id,
+        time=iso_8601_datetime_with_milliseconds(utcnow()),
+        output=base64.b64encode(text).decode(),
+    )
+
+
+InstanceResponse.run_instances = run_with_token
+instances.random_instance_id = instance_id
+instances.Instance.__init__ = make_in_zone
+instances.Instance.terminate = terminate_and_free
+General.get_console_output = get_console_output
+
+if __name__ == "__main__":
+    main()
