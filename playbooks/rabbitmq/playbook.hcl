@@ -409,20 +409,22 @@ playbook "rabbitmq" {
     note = "enables what the new version brings; the next upgrade needs it"
   }
 
-  # default_pass counts at the first start only. The password comes by stdin:
-  # arguments can be read by everybody on the host.
+  # default_pass counts at the first start only. The password is read where it
+  # lies: arguments can be seen by everybody on the host.
   after "change" {
     name = "admin"
-    exec = ["bash", "-c", <<-EOT
-      ulimit -Sn 1024
-      user=${input.admin_user} vhost=${input.vhost}
-      rabbitmqctl -q change_password "$user" < /run/secrets/admin_password || {
-        rabbitmqctl -q add_user "$user" < /run/secrets/admin_password &&
-        rabbitmqctl -q set_user_tags "$user" administrator &&
-        rabbitmqctl -q set_permissions -p "$vhost" "$user" ".*" ".*" ".*"
-      }
+    exec = concat(local.eval, [<<-EOT
+      {ok, Password} = file:read_file("/run/secrets/admin_password"),
+      User = <<"${input.admin_user}">>, VHost = <<"${input.vhost}">>, By = <<"rmqprov">>,
+      case rabbit_auth_backend_internal:exists(User) of
+        true -> rabbit_auth_backend_internal:change_password(User, Password, By);
+        false ->
+          rabbit_auth_backend_internal:add_user(User, Password, By),
+          rabbit_auth_backend_internal:set_tags(User, [administrator], By),
+          rabbit_auth_backend_internal:set_permissions(User, VHost, <<".*">>, <<".*">>, <<".*">>, By)
+      end.
     EOT
-    ]
+    ])
     on   = "one"
     note = "the administrator has the password that the inventory gives"
   }
