@@ -64,8 +64,26 @@ func (e *Engine) install(ctx context.Context) error {
 		return err
 	}
 	// The archive's newest keyring verifies the newer suites that hosts are made of.
-	pkgs = append(pkgs, "debian-archive-keyring")
-	return apt(ctx, append([]string{"install", "--yes", "--no-install-recommends"}, pkgs...)...)
+	if err := apt(ctx, append([]string{"install", "--yes", "--no-install-recommends", "debian-archive-keyring"}, pkgs...)...); err != nil {
+		return err
+	}
+	if !slices.Contains(pkgs, "docker.io") {
+		return nil
+	}
+	return disableServices(ctx)
+}
+
+// disableServices keeps the Docker service that the lab has just installed from starting at
+// the machine's next boot: the lab needs the programs, not the service.
+func disableServices(ctx context.Context) error {
+	if _, err := exec.LookPath("systemctl"); err != nil {
+		return nil
+	}
+	out, err := exec.CommandContext(ctx, "systemctl", "disable", "docker.service", "docker.socket", "containerd.service").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("systemctl disable docker.service: %w: %s", err, strings.TrimSpace(string(out)))
+	}
+	return nil
 }
 
 // denyServices keeps the package manager from starting the Docker service that it installs,
