@@ -22,26 +22,21 @@ func (w Want) Paths(host inventory.Host) []string {
 		}
 	}
 	if slices.Contains(w.Inventory.Managers(), host.Name) {
-		for _, s := range w.Stacks {
-			for _, f := range w.stackFiles(s.Name) {
-				paths = append(paths, f.Path)
-			}
+		for _, f := range w.stackFiles() {
+			paths = append(paths, f.Path)
 		}
 	}
 	return paths
 }
 
-// stackFiles are a stack's rendered files as they are kept on every manager,
+// stackFiles are the stacks' rendered files as they are kept on every manager,
 // so that an operator without rmqprov can read what runs and deploy it again.
-func (w Want) stackFiles(stack string) []HostFile {
+func (w Want) stackFiles() []HostFile {
 	var files []HostFile
 	for _, s := range w.Stacks {
-		if s.Name != stack {
-			continue
-		}
 		for _, f := range s.Files {
 			files = append(files, HostFile{
-				Path:    path.Join("/etc/rmqprov", w.Inventory.Cluster.Name, "stacks", stack, f.Name),
+				Path:    path.Join("/etc/rmqprov", w.Inventory.Cluster.Name, "stacks", s.Name, f.Name),
 				Content: f.Content, Mode: 0o644, Owner: "root", Group: "root",
 			})
 		}
@@ -61,18 +56,24 @@ func (b *builder) files(h inventory.Host) {
 			continue
 		}
 		file := HostFile{Path: f.Path, Content: f.Content, Mode: f.Mode, Owner: f.Owner, Group: f.Group}
-		b.putFiles(hostID(h.Name, "file", f.Path), h.Name, facts, []HostFile{file}, f.Restart)
+		step, differs := filesStep(hostID(h.Name, "file", f.Path), h.Name, facts, []HostFile{file}, f.Restart)
+		if differs {
+			b.add(step)
+		}
 	}
 	if !slices.Contains(b.inv.Managers(), h.Name) {
 		return
 	}
-	for _, s := range b.want.Stacks {
-		b.putFiles(hostID(h.Name, "stackfiles", s.Name), h.Name, facts, b.want.stackFiles(s.Name), nil)
+	step, differs := filesStep(hostID(h.Name, "stackfiles"), h.Name, facts, b.want.stackFiles(), nil)
+	if differs {
+		// Nothing needs them soon, and installing Docker needs the disk.
+		step.After = []ID{hostID(h.Name, "docker")}
+		b.add(step)
 	}
 }
 
-func (b *builder) putFiles(id ID, host string, facts state.Facts, files []HostFile, restart []string) {
-	step := Step{ID: id, Host: host, Kind: Create}
+func filesStep(id ID, host string, facts state.Facts, files []HostFile, restart []string) (step Step, differs bool) {
+	step = Step{ID: id, Host: host, Kind: Create}
 	changed := files[:0:0]
 	for _, f := range files {
 		seen, exists := facts.Files[f.Path]
@@ -90,7 +91,7 @@ func (b *builder) putFiles(id ID, host string, facts state.Facts, files []HostFi
 		step.Changes = append(step.Changes, Change{Path: f.Path, Before: fileLine(seen, exists), After: wantedLine(f)})
 	}
 	if len(changed) == 0 {
-		return
+		return step, false
 	}
 	step.Summary = "write " + describeFiles(changed)
 	if len(restart) > 0 {
@@ -99,14 +100,14 @@ func (b *builder) putFiles(id ID, host string, facts state.Facts, files []HostFi
 		step.After = []ID{hostID(host, "docker")}
 	}
 	step.Action = PutFiles{Files: changed, Restart: restart}
-	b.add(step)
+	return step, true
 }
 
 func describeFiles(files []HostFile) string {
 	if len(files) == 1 {
 		return files[0].Path
 	}
-	return fmt.Sprintf("%d files under %s", len(files), path.Dir(files[0].Path))
+	return fmt.Sprintf("%d files from %s on", len(files), files[0].Path)
 }
 
 func fileDiffers(want HostFile, seen state.File, exists bool) string {

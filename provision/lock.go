@@ -1,0 +1,99 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rmqprov/rmqprov/provision/remote"
+)
+
+// Locked is the error of a cluster that another run works on.
+type Locked struct {
+	Host   string // where the lock was found taken
+	Holder string // what the holder wrote of itself: who, where, since when
+}
+
+func (l *Locked) Error() string {
+	return fmt.Sprintf("another run works on this cluster: %s (so says %s)\n→ nothing was touched; wait for it, or use --lock-wait; the lock is gone when that process is", l.Holder, l.Host)
+}
+
+// lockStatus is the exit status of lockScript when the lock is taken.
+const lockStatus = 75
+
+// lockScript holds a lock for as long as its stdin says that the run lives. The
+// kernel frees it with the process, however that ends, so that no lock is ever
+// left behind. Arguments: the cluster, and what to tell those who find it taken.
+const lockScript = `
+lock=/run/rmqprov-$1.lock
+exec 9>>"$lock"
+flock -n 9 || { cat "$lock" >&2; exit 75; }
+printf '%s\n' "$2" >"$lock"
+echo held
+while timeout 60 sh -c 'read -r _' 9>&-; do :; done
+`
+
+// Lock makes this run the only one on the cluster and returns how to let go.
+// Every manager is locked, the first one first: so of several runs at once, one
+// wins. While another has the lock it is tried again for up to wait.
+func (s *Session) Lock(ctx context.Context, wait time.Duration) (release func(), err error) {
+	deadline := time.Now().Add(wait)
+	for {
+		release, err = s.tryLock(ctx)
+		var locked *Locked
+		if !errors.As(err, &locked) || time.Now().After(deadline) {
+			return release, err
+		}
+		if perr := pause(ctx, time.Second); perr != nil {
+			return nil, errors.Join(err, perr)
+		}
+	}
+}
+
+func (s *Session) tryLock(ctx context.Context) (func(), error) {
+	managers := s.inv.Managers()
+	holder := fmt.Sprintf("%s since %s", s.options.By, time.Now().UTC().Format(time.RFC3339))
+	first, err := s.lockOn(ctx, managers[0], holder)
+	if err != nil {
+		return nil, err
+	}
+	releases := make([]func(), len(managers))
+	errs := make([]error, len(managers))
+	releases[0] = first
+	var rest sync.WaitGroup
+	for i, name := range managers[1:] {
+		rest.Go(func() { releases[i+1], errs[i+1] = s.lockOn(ctx, name, holder) })
+	}
+	rest.Wait()
+	release := func() {
+		var all sync.WaitGroup
+		for _, r := range releases {
+			if r != nil {
+				all.Go(r)
+			}
+		}
+		all.Wait()
+	}
+	if err := errors.Join(errs...); err != nil {
+		release()
+		return nil, err
+	}
+	return release, nil
+}
+
+func (s *Session) lockOn(ctx context.Context, host, holder string) (func(), error) {
+	release, _, err := s.hosts[host].ssh.Hold(ctx, remote.Command{
+		Argv: []string{"sh", "-c", lockScript, "rmqprov-lock", s.inv.Cluster.Name, holder}, Sudo: true,
+	})
+	var exit *remote.ExitError
+	if errors.As(err, &exit) && exit.Status == lockStatus {
+		return nil, &Locked{Host: host, Holder: strings.TrimSpace(exit.Stderr)}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("taking the cluster's lock on %s: %w", host, err)
+	}
+	return release, nil
+}
