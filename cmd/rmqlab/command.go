@@ -12,7 +12,6 @@ import (
 	"github.com/rmqprov/rmqprov/cmd/rmqlab/engine"
 	"github.com/rmqprov/rmqprov/cmd/rmqlab/hosts"
 	"github.com/rmqprov/rmqprov/cmd/rmqlab/images"
-	"github.com/rmqprov/rmqprov/cmd/rmqlab/services"
 )
 
 const (
@@ -64,7 +63,7 @@ It brings its own Docker engine and disturbs none that is there.`,
 	t := &target{}
 	root.PersistentFlags().StringVar(&t.name, "name", defaultName, "which lab; several can run side by side")
 	root.PersistentFlags().StringVar(&t.dir, "dir", "", "where the lab's key, known_hosts, lab.hcl and env are (default .lab)")
-	root.AddCommand(upCommand(t), downCommand(t), statusCommand(t), replaceCommand(t), sshCommand(t), consoleCommand(t), imagesCommand(), engineCommand())
+	root.AddCommand(upCommand(t), downCommand(t), statusCommand(t), replaceCommand(t), sshCommand(t), consoleCommand(t), imagesCommand(t), engineCommand())
 	root.AddCommand(faultCommands(t)...)
 	return root
 }
@@ -150,7 +149,7 @@ func consoleCommand(t *target) *cobra.Command {
 	}
 }
 
-func imagesCommand() *cobra.Command {
+func imagesCommand(t *target) *cobra.Command {
 	return &cobra.Command{
 		Use:   "images [NAME:TAG…]",
 		Short: "Have the registry serve these images too, or all that the lab can build",
@@ -159,11 +158,12 @@ The lab can build ` + strings.Join(images.Names(), ", ") + `.`,
 		ValidArgs: images.Names(),
 		Args:      cobra.OnlyValidArgs,
 		RunE: func(cmd *cobra.Command, names []string) error {
-			e, err := engine.Start(cmd.Context(), engine.Options{})
+			lab, err := t.open(cmd.Context())
 			if err != nil {
 				return err
 			}
-			return services.Registry(cmd.Context(), e, names...)
+			_, err = servicesOf(lab).Registry(cmd.Context(), names...)
+			return err
 		},
 	}
 }

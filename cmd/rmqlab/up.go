@@ -48,10 +48,9 @@ func up(ctx context.Context, t target, o upOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.fresh {
-		if err := removeHosts(ctx, lab); err != nil {
-			return err
-		}
+	// All else stands on the network: hosts are in it, services listen on the machine's end.
+	if err := lab.Network(ctx); err != nil {
+		return err
 	}
 	b := builder{lab: lab, dir: t.stateDir(), signer: signer}
 	return b.up(ctx, o, newKey)
@@ -66,19 +65,57 @@ type builder struct {
 
 func (b builder) authorized() []byte { return ssh.MarshalAuthorizedKey(b.signer.PublicKey()) }
 
+func servicesOf(lab *hosts.Lab) services.Lab {
+	return services.Lab{Engine: lab.Engine, Name: lab.Name, Gateway: hosts.Gateway(lab.Subnet)}
+}
+
+// served is what hosts are served by.
+type served struct {
+	mirror string // address of the registry
+	cloud  *services.EC2
+}
+
+func (b builder) serve(ctx context.Context) (served, error) {
+	var s served
+	lab := servicesOf(b.lab)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		s.mirror, err = lab.Registry(ctx, images.Demo...)
+		return err
+	})
+	group.Go(func() (err error) {
+		s.cloud, err = lab.EC2(ctx, region)
+		return err
+	})
+	err := group.Wait()
+	return s, err
+}
+
 // up brings the hosts and what serves them, side by side.
 func (b builder) up(ctx context.Context, o upOptions, newKey bool) error {
+	var (
+		by   served
+		lost []hosts.Host
+	)
 	group, groupCtx := errgroup.WithContext(ctx)
-	group.Go(func() error { return services.Registry(groupCtx, b.lab.Engine, images.Demo...) })
-	group.Go(func() error { return b.bringHosts(groupCtx, o, newKey) })
+	group.Go(func() (err error) {
+		by, err = b.serve(groupCtx)
+		return err
+	})
+	group.Go(func() (err error) {
+		if lost, err = b.removeLost(groupCtx, o.fresh); err != nil {
+			return err
+		}
+		return b.bringHosts(groupCtx, o, newKey)
+	})
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	return b.finish(ctx)
+	return b.finish(ctx, by, lost)
 }
 
 func (b builder) bringHosts(ctx context.Context, o upOptions, newKey bool) error {
-	have, err := b.finishedHosts(ctx)
+	have, err := b.lab.Hosts(ctx)
 	if err != nil {
 		return err
 	}
@@ -90,7 +127,7 @@ func (b builder) bringHosts(ctx context.Context, o upOptions, newKey bool) error
 	if err != nil {
 		return err
 	}
-	if err := b.prepare(ctx, specs, o.base); err != nil {
+	if err := b.buildImages(ctx, specs, o.base); err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
@@ -103,32 +140,30 @@ func (b builder) bringHosts(ctx context.Context, o upOptions, newKey bool) error
 	return group.Wait()
 }
 
-// finishedHosts are the hosts there are, but for those that an interrupted run left half made,
-// which it removes.
-func (b builder) finishedHosts(ctx context.Context) ([]hosts.Host, error) {
+// removeLost removes hosts that an interrupted run left half made or, for a fresh lab, all of
+// them, and returns what it removed.
+func (b builder) removeLost(ctx context.Context, fresh bool) ([]hosts.Host, error) {
 	all, err := b.lab.Hosts(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var finished []hosts.Host
-	for _, h := range all {
-		if h.State != hosts.Unfinished {
-			finished = append(finished, h)
-			continue
-		}
-		b.lab.Engine.Say("host %s was left half made: making it again", h.Name)
-		if err := b.lab.Remove(ctx, h); err != nil {
-			return nil, err
-		}
-	}
-	return finished, nil
+	lost := slices.DeleteFunc(all, func(h hosts.Host) bool { return !fresh && h.State != hosts.Unfinished })
+	return lost, removeHosts(ctx, b.lab, lost)
 }
 
-// prepare brings what hosts stand on, images and network, side by side. It sets the image
-// of each spec.
-func (b builder) prepare(ctx context.Context, specs []hosts.Spec, base string) error {
+func removeHosts(ctx context.Context, lab *hosts.Lab, all []hosts.Host) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return b.lab.Network(ctx) })
+	for _, h := range all {
+		lab.Engine.Say("removing host %s (%s)", h.Name, h.State)
+		group.Go(func() error { return lab.Remove(ctx, h) })
+	}
+	return group.Wait()
+}
+
+// buildImages makes sure that the images of all systems are there, side by side, and names
+// them in the specs.
+func (b builder) buildImages(ctx context.Context, specs []hosts.Spec, base string) error {
+	group, ctx := errgroup.WithContext(ctx)
 	for _, system := range systemsOf(specs) {
 		group.Go(func() error {
 			image, err := b.image(ctx, system, base)
@@ -195,7 +230,7 @@ func (b builder) create(ctx context.Context, s hosts.Spec) error {
 	if err != nil {
 		return err
 	}
-	if err := b.lab.Create(ctx, s, keys, "", b.authorized()); err != nil {
+	if err := b.lab.Create(ctx, s, keys, services.NewInstanceID(), b.authorized()); err != nil {
 		return err
 	}
 	return b.await(ctx, hosts.Host{Name: s.Name, Address: s.Address, HostKeys: keys.Public()})
@@ -228,21 +263,37 @@ func (b builder) await(ctx context.Context, h hosts.Host) error {
 	return nil
 }
 
-func (b builder) finish(ctx context.Context) error {
+// finish tells EC2 and the lab's users about the hosts there are, and EC2 about those lost.
+func (b builder) finish(ctx context.Context, by served, lost []hosts.Host) error {
 	all, err := b.lab.Hosts(ctx)
 	if err != nil {
 		return err
 	}
-	if err := b.dir.write(all, b.endpoints()); err != nil {
+	group, groupCtx := errgroup.WithContext(ctx)
+	for _, h := range lost {
+		group.Go(func() error { return by.cloud.Terminate(groupCtx, h.Instance) })
+	}
+	for _, h := range all {
+		group.Go(func() error { return b.register(groupCtx, by.cloud, h) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if err := b.dir.write(all, endpoints{Mirror: by.mirror, EC2: by.cloud.Endpoint, Region: region}); err != nil {
 		return err
 	}
 	b.lab.Engine.Say("lab %q is up: %d hosts; inventory %s, key %s", b.lab.Name, len(all), b.dir.inventory(), b.dir.key())
 	return nil
 }
 
-func (b builder) endpoints() endpoints {
-	gateway := hosts.Gateway(b.lab.Subnet).String()
-	return endpoints{Mirror: fmt.Sprintf("http://%s:%d", gateway, services.RegistryPort), Region: region}
+func (b builder) register(ctx context.Context, cloud *services.EC2, h hosts.Host) error {
+	console, err := hosts.ConsoleOutput(h)
+	if err != nil {
+		return err
+	}
+	return cloud.Run(ctx, b.lab.Subnet, services.Instance{
+		ID: h.Instance, Name: h.Name, Address: h.Address, Zone: h.Zone, Console: console,
+	})
 }
 
 func down(ctx context.Context, t target) error {
@@ -259,7 +310,14 @@ func down(ctx context.Context, t target) error {
 		return err
 	}
 	defer unlock()
-	if err := removeHosts(ctx, lab); err != nil {
+	all, err := lab.Hosts(ctx)
+	if err != nil {
+		return err
+	}
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() error { return services.Lab{Engine: lab.Engine, Name: lab.Name}.Stop(groupCtx) })
+	group.Go(func() error { return removeHosts(groupCtx, lab, all) })
+	if err := group.Wait(); err != nil {
 		return err
 	}
 	if err := lab.RemoveNetwork(ctx); err != nil {
@@ -267,19 +325,6 @@ func down(ctx context.Context, t target) error {
 	}
 	lab.Engine.Say("lab %q is gone; images stay in %s", lab.Name, lab.Engine.Cache)
 	return t.stateDir().remove()
-}
-
-func removeHosts(ctx context.Context, lab *hosts.Lab) error {
-	all, err := lab.Hosts(ctx)
-	if err != nil {
-		return err
-	}
-	group, ctx := errgroup.WithContext(ctx)
-	for _, h := range all {
-		lab.Engine.Say("removing host %s", h.Name)
-		group.Go(func() error { return lab.Remove(ctx, h) })
-	}
-	return group.Wait()
 }
 
 func replace(ctx context.Context, t target, name string) error {
@@ -309,10 +354,17 @@ func replace(ctx context.Context, t target, name string) error {
 		return err
 	}
 	b := builder{lab: lab, dir: t.stateDir(), signer: signer}
-	if err := b.create(ctx, spec); err != nil {
+	var by served
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		by, err = b.serve(groupCtx)
+		return err
+	})
+	group.Go(func() error { return b.create(groupCtx, spec) })
+	if err := group.Wait(); err != nil {
 		return err
 	}
-	return b.finish(ctx)
+	return b.finish(ctx, by, []hosts.Host{old})
 }
 
 func status(ctx context.Context, t target, w io.Writer, asJSON bool) error {
