@@ -22,10 +22,11 @@ const (
 
 // settings is a Target after ssh_config and the defaults have filled it.
 type settings struct {
-	name string // how the operator calls the host
-	host string
-	port int
-	user string
+	name  string // how the operator calls the host
+	alias string // what is looked up in ssh_config
+	host  string
+	port  int
+	user  string
 
 	identities     []string // key files, in the order they are offered
 	explicit       bool     // the inventory names the key: it must exist
@@ -101,7 +102,7 @@ func (r *resolver) yes(key string) bool { return strings.EqualFold(r.get(key), "
 // place finds where the host is and on which way.
 func (r *resolver) place() {
 	t, s := r.target, &r.out
-	s.name = t.Name
+	s.name, s.alias = t.Name, r.alias
 	s.host = cmp.Or(strings.NewReplacer("%%", "%", "%h", r.alias).Replace(r.get("HostName")), r.alias)
 	s.port = cmp.Or(t.Port, r.number("Port"), defaultPort)
 	s.user = cmp.Or(t.User, r.get("User"), localUser())

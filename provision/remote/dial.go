@@ -43,6 +43,9 @@ func (h *Host) dial(ctx context.Context) (*connection, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := checkHops(h.target, s); err != nil {
+			return nil, err
+		}
 		h.settings = &s
 	}
 	s := *h.settings

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -31,7 +32,7 @@ func (h *Host) reachBastion(ctx context.Context) error {
 		return nil
 	}
 	if h.via == nil {
-		hop, err := h.hop()
+		hop, err := h.target.hop(*h.settings)
 		if err != nil {
 			return fmt.Errorf("%s: %w", h.settings.who(), err)
 		}
@@ -43,12 +44,29 @@ func (h *Host) reachBastion(ctx context.Context) error {
 	return nil
 }
 
-// hop returns the last bastion before the host; those before it are its own.
-func (h *Host) hop() (Target, error) {
-	if h.target.hops >= maxHops {
-		return Target{}, fmt.Errorf("more than %d bastions one behind another: does ProxyJump go round in a circle?", maxHops)
+// checkHops follows the way to a host through the configuration. It must end
+// before any bastion is connected: those that wait for each other would wait
+// for ever.
+func checkHops(t Target, s settings) error {
+	who := s.who()
+	for range maxHops {
+		if s.jump == "" || s.jumpsToItself() {
+			return nil
+		}
+		var err error
+		if t, err = t.hop(s); err != nil {
+			return fmt.Errorf("%s: %w", who, err)
+		}
+		if s, err = resolve(t); err != nil {
+			return fmt.Errorf("%s: its bastion: %w", who, err)
+		}
 	}
-	before, last := "", h.settings.jump
+	return fmt.Errorf("%s: more than %d bastions one behind another: does ProxyJump go round in a circle?", who, maxHops)
+}
+
+// hop returns the last bastion before the host; those before it are its own.
+func (t Target) hop(s settings) (Target, error) {
+	before, last := "", s.jump
 	if i := strings.LastIndex(last, ","); i >= 0 {
 		before, last = last[:i], last[i+1:]
 	}
@@ -56,10 +74,9 @@ func (h *Host) hop() (Target, error) {
 	if err != nil {
 		return Target{}, err
 	}
-	t := h.target
 	hop.Jump, hop.ConfigFile, hop.Passphrase = before, t.ConfigFile, t.Passphrase
 	hop.HostKeys, hop.KnownHosts, hop.DialTimeout = t.HostKeys, t.KnownHosts, t.DialTimeout
-	hop.hopIdentity, hop.hops = t.Identity, t.hops+1
+	hop.hopIdentity = cmp.Or(t.Identity, t.hopIdentity)
 	return hop, nil
 }
 
@@ -88,7 +105,7 @@ func parseHop(text string) (Target, error) {
 // ProxyJump names the bastion for the bastion too.
 func (s settings) jumpsToItself() bool {
 	hop, err := parseHop(s.jump[strings.LastIndex(s.jump, ",")+1:])
-	return err == nil && hop.Address == s.host && (hop.Port == 0 || hop.Port == s.port)
+	return err == nil && (hop.Address == s.host || hop.Address == s.alias) && (hop.Port == 0 || hop.Port == s.port)
 }
 
 // shareBastion returns the bastion for a target, made if no host uses it yet.

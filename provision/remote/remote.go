@@ -73,7 +73,6 @@ type Target struct {
 	// hopIdentity is the key a bastion is offered when ssh_config names
 	// none for it: the one of the host behind it.
 	hopIdentity string
-	hops        int // how many hosts are reached through this one
 }
 
 // title is how errors call the host before its settings are known.
