@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,8 +48,13 @@ func (l *Lab) Create(ctx context.Context, s Spec, keys Keys, instance string, au
 	if err != nil {
 		return err
 	}
+	version, err := l.Engine.Docker(ctx, "version", "--format", "{{.Server.Version}}")
+	if err != nil {
+		return err
+	}
 	name := l.containerName(s.Name)
-	if _, err := l.Engine.Docker(ctx, l.createArgs(s, keys, instance)...); err != nil {
+	args := l.createArgs(s, keys, instance, dropsMissing(version))
+	if _, err := l.Engine.Docker(ctx, args...); err != nil {
 		return fmt.Errorf("creating host %s: %w", s.Name, err)
 	}
 	if err := l.copyInto(ctx, name, files); err != nil {
@@ -85,7 +91,16 @@ var volumes = []string{"docker", "containerd"}
 
 func (l *Lab) volumeName(host, volume string) string { return l.containerName(host) + "-" + volume }
 
-func (l *Lab) createArgs(s Spec, keys Keys, instance string) []string {
+// dropsMissing reports whether a Docker engine of that version understands "all capabilities"
+// as all that this machine has. An older one takes it literally, and a machine that lacks one
+// must then say so; a newer one refuses to hear it.
+func dropsMissing(version string) bool {
+	major, _, _ := strings.Cut(version, ".")
+	n, err := strconv.Atoi(major)
+	return err == nil && n >= 23
+}
+
+func (l *Lab) createArgs(s Spec, keys Keys, instance string, dropsMissing bool) []string {
 	args := []string{
 		"container", "create", "--name", l.containerName(s.Name), "--hostname", s.Name,
 		"--network", l.networkName(), "--ip", s.Address.String(),
@@ -99,7 +114,7 @@ func (l *Lab) createArgs(s Spec, keys Keys, instance string) []string {
 		"--label", labelZone + "=" + s.Zone, "--label", labelInstance + "=" + instance,
 		"--label", labelHostKeys + "=" + strings.Join(keys.Public(), "\n"),
 	}
-	if !canHave(capSysResource) {
+	if !dropsMissing && !canHave(capSysResource) {
 		args = append(args, "--cap-drop", "SYS_RESOURCE")
 	}
 	for _, v := range volumes {

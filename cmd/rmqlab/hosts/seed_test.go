@@ -80,12 +80,23 @@ func TestHostKeysMatch(t *testing.T) {
 
 func TestCreateArgsDropOnlyWhatTheMachineLacks(t *testing.T) {
 	l := &Lab{Name: "lab"}
-	args := l.createArgs(Spec{Name: "node-1", Image: "image"}, Keys{}, "")
+	args := l.createArgs(Spec{Name: "node-1", Image: "image"}, Keys{}, "", false)
 	if dropped := slices.Contains(args, "--cap-drop"); dropped == canHave(capSysResource) {
 		t.Errorf("the machine can have SYS_RESOURCE: %v; dropped: %v", canHave(capSysResource), dropped)
 	}
+	if slices.Contains(l.createArgs(Spec{}, Keys{}, "", true), "--cap-drop") {
+		t.Error("dropped for an engine that refuses it")
+	}
 	if last := args[len(args)-1]; last != "image" {
 		t.Errorf("the last argument is %s", last)
+	}
+}
+
+func TestDropsMissing(t *testing.T) {
+	for version, want := range map[string]bool{"20.10.24+dfsg1": false, "26.1.5+dfsg1": true, "23.0.0": true, "29.9.3": true, "": false} {
+		if got := dropsMissing(version); got != want {
+			t.Errorf("%q: %v", version, got)
+		}
 	}
 }
 
