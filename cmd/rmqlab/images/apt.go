@@ -32,13 +32,16 @@ func newSuite(ctx context.Context, e *engine.Engine, dir, name string, m engine.
 		if err := s.writeConfig(m); err != nil {
 			return err
 		}
-		_, err := s.apt(ctx, "update")
+		_, err := s.apt(ctx, s.dir, "update")
 		return err
 	})
 	return s
 }
 
 func (s *suite) archives() string { return filepath.Join(s.dir, "archives") }
+
+// none is an archive directory that stays empty: of packages that are downloaded, apt prints nothing.
+func (s *suite) none() string { return filepath.Join(s.dir, "none") }
 
 // writeConfig lays out the directories and the one configuration file that apt reads.
 func (s *suite) writeConfig(m engine.Mirror) error {
@@ -75,9 +78,10 @@ Acquire::Retries "3";
 	return nil
 }
 
-func (s *suite) apt(ctx context.Context, args ...string) (string, error) {
+// apt runs apt-get in a directory, where its download command puts files.
+func (s *suite) apt(ctx context.Context, dir string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "apt-get", append([]string{"--quiet=2", "--yes"}, args...)...)
-	cmd.Dir = s.archives()
+	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "APT_CONFIG="+filepath.Join(s.dir, "apt.conf"), "LC_ALL=C.UTF-8")
 	var out, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &stderr
@@ -107,7 +111,7 @@ func (s *suite) fetch(ctx context.Context, packages, without []string) ([]string
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.apt(ctx, append([]string{"install", "--download-only"}, all...)...); err != nil {
+	if _, err := s.apt(ctx, s.dir, append([]string{"install", "--download-only"}, all...)...); err != nil {
 		return nil, err
 	}
 	want = slices.DeleteFunc(want, func(f string) bool { return slices.Contains(have, f) })
@@ -124,11 +128,11 @@ func (s *suite) fetchAlone(ctx context.Context, packages []string) ([]string, er
 	if err := s.update(); err != nil {
 		return nil, err
 	}
-	out, err := s.apt(ctx, append([]string{"download", "--print-uris"}, packages...)...)
+	out, err := s.apt(ctx, s.none(), append([]string{"download", "--print-uris"}, packages...)...)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.apt(ctx, append([]string{"download"}, packages...)...); err != nil {
+	if _, err := s.apt(ctx, s.archives(), append([]string{"download"}, packages...)...); err != nil {
 		return nil, err
 	}
 	return s.paths(fileNames(out)), nil
@@ -139,9 +143,8 @@ func (s *suite) closure(ctx context.Context, packages []string) ([]string, error
 	if len(packages) == 0 {
 		return nil, nil
 	}
-	// apt does not list what its archive directory has, so it is shown an empty one.
-	args := []string{"-o", "Dir::Cache::archives=" + filepath.Join(s.dir, "none"), "install", "--print-uris"}
-	out, err := s.apt(ctx, append(args, packages...)...)
+	args := []string{"-o", "Dir::Cache::archives=" + s.none(), "install", "--print-uris"}
+	out, err := s.apt(ctx, s.dir, append(args, packages...)...)
 	return fileNames(out), err
 }
 

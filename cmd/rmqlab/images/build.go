@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -227,7 +228,7 @@ func unpack(ctx context.Context, tar, dir string) error {
 func pack(ctx context.Context, root, path string) error {
 	partial := path + ".partial"
 	err := run(ctx, "packing "+filepath.Base(path), "tar", "--create", "--numeric-owner", "--sort=name",
-		"--use-compress-program=gzip --no-name -6", "--file="+partial, "--directory="+root, ".")
+		"--use-compress-program=gzip --no-name -4", "--file="+partial, "--directory="+root, ".")
 	if err != nil {
 		return err
 	}
@@ -245,7 +246,13 @@ func run(ctx context.Context, what, program string, args ...string) error {
 // assemble makes the image of layers that are built.
 func (b *builder) assemble(r recipe) (v1.Image, error) {
 	img := empty.Image
+	var created time.Time
 	for _, l := range r.Layers {
+		info, err := os.Stat(b.layerPath(l))
+		if err != nil {
+			return nil, fmt.Errorf("reading image layer %s: %w", l.Name, err)
+		}
+		created = info.ModTime()
 		built, err := tarball.LayerFromFile(b.layerPath(l))
 		if err != nil {
 			return nil, fmt.Errorf("reading image layer %s: %w", l.Name, err)
@@ -260,6 +267,7 @@ func (b *builder) assemble(r recipe) (v1.Image, error) {
 	}
 	file = file.DeepCopy()
 	file.Architecture, file.OS = "amd64", "linux"
+	file.Created = v1.Time{Time: created.UTC()}
 	file.Config = r.config()
 	file.Config.Labels = map[string]string{engine.RecipeLabel: b.hash(r)}
 	return mutate.ConfigFile(img, file)

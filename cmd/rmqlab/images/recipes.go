@@ -15,6 +15,7 @@ type recipe struct {
 	Entrypoint []string
 	Cmd        []string
 	Env        []string
+	PathFirst  string   // what comes before the usual search path, with a colon at its end
 	Ports      []string // "5672/tcp"
 	Volumes    []string
 	User       string
@@ -41,7 +42,7 @@ type alone struct {
 
 func (r recipe) config() v1.Config {
 	c := v1.Config{
-		Entrypoint: r.Entrypoint, Cmd: r.Cmd, Env: append([]string{path}, r.Env...),
+		Entrypoint: r.Entrypoint, Cmd: r.Cmd, Env: append([]string{"PATH=" + r.PathFirst + path}, r.Env...),
 		User: r.User, WorkingDir: r.WorkDir, StopSignal: r.StopSignal,
 		ExposedPorts: map[string]struct{}{}, Volumes: map[string]struct{}{},
 	}
@@ -54,7 +55,8 @@ func (r recipe) config() v1.Config {
 	return c
 }
 
-const path = "PATH=/opt/rabbitmq/sbin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+// path is the search path of all images.
+const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 //go:embed base/build.sh
 var baseScript string
@@ -106,7 +108,7 @@ func base(suite string) *layer {
 	return &layer{
 		Name: "debian-" + suite, Suite: suite,
 		Packages: []string{
-			"base-files", "base-passwd", "bash", "ca-certificates", "coreutils", "dash", "findutils", "grep", "gzip",
+			"base-files", "base-passwd", "bash", "ca-certificates", "coreutils", "dash", "debianutils", "findutils", "grep", "gzip",
 			"hostname", "libc-bin", "libpcre2-8-0", "libstdc++6", "libsystemd0", "libzstd1", "mawk", "netbase",
 			"openssl", "procps", "sed", "tar", "util-linux", "zlib1g",
 		},
@@ -148,6 +150,7 @@ func rabbitmq(base *layer, version string) map[string]recipe {
 		Layers:     []layer{*base, server},
 		Entrypoint: []string{"docker-entrypoint.sh"},
 		Cmd:        []string{"rabbitmq-server"},
+		PathFirst:  "/opt/rabbitmq/sbin:",
 		Env: []string{
 			"RABBITMQ_DATA_DIR=/var/lib/rabbitmq", "RABBITMQ_VERSION=" + version, "RABBITMQ_HOME=/opt/rabbitmq",
 			"HOME=/var/lib/rabbitmq", "LANG=C.UTF-8", "LANGUAGE=C.UTF-8", "LC_ALL=C.UTF-8",

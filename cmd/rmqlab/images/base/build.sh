@@ -7,6 +7,7 @@ cat "$1"/usr/share/ca-certificates/mozilla/*.crt > "$1/etc/ssl/certs/ca-certific
 mkdir -p "$1/usr/local/bin" "$1/usr/local/sbin" "$1/usr/local/etc" "$1/opt"
 [ -e "$1/usr/bin/sh" ] || ln -s dash "$1/usr/bin/sh" # Debian 12's dash does it in a package script
 [ -e "$1/usr/bin/awk" ] || ln -s mawk "$1/usr/bin/awk"
+[ -e "$1/usr/bin/which" ] || ln -s which.debianutils "$1/usr/bin/which"
 printf 'nobody:*:::::::\nroot:*:::::::\n' > "$1/etc/shadow"
 chmod 600 "$1/etc/shadow"
 chmod 1777 "$1/tmp" "$1/var/tmp"
