@@ -207,6 +207,8 @@ func (s *Session) run(ctx context.Context, step plan.Step, say func(string)) err
 		return s.updateService(ctx, a, say)
 	case plan.RemoveService:
 		return s.removeService(ctx, a)
+	case plan.ForgetNode:
+		return s.forgetNode(ctx, a)
 	case plan.RunCommand:
 		return s.runCommand(ctx, a, say)
 	case plan.RecordStack:

@@ -162,6 +162,47 @@ func (s *Session) updateNode(ctx context.Context, m *machine, a plan.UpdateNode)
 	return nil
 }
 
+// forgetNode demotes a node that is gone, where it was a manager, and removes
+// it. One that is gone already is well.
+func (s *Session) forgetNode(ctx context.Context, a plan.ForgetNode) error {
+	var err error
+	for range conflictTries {
+		err = s.onManager(ctx, func(docker *client.Client) error { return dropNode(ctx, docker, a.ID) })
+		// A demotion takes a moment to come into force; nothing tells when.
+		if err == nil || !moved(err) && !errdefs.IsFailedPrecondition(err) && !strings.Contains(err.Error(), "is a cluster manager") {
+			break
+		}
+		if perr := pause(ctx, 300*time.Millisecond); perr != nil {
+			return errors.Join(err, perr)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("removing node %s from the swarm: %w", a.ID, err)
+	}
+	return nil
+}
+
+func dropNode(ctx context.Context, docker *client.Client, id string) error {
+	r, err := docker.NodeInspect(ctx, id, client.NodeInspectOptions{})
+	if errdefs.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if r.Node.Status.State != swarm.NodeStateDown {
+		return fmt.Errorf("it is %s by now; it is left alone", r.Node.Status.State)
+	}
+	if r.Node.Spec.Role == swarm.NodeRoleManager {
+		r.Node.Spec.Role = swarm.NodeRoleWorker
+		if _, err := docker.NodeUpdate(ctx, id, client.NodeUpdateOptions{Version: r.Node.Version, Spec: r.Node.Spec}); err != nil {
+			return err
+		}
+	}
+	_, err = docker.NodeRemove(ctx, id, client.NodeRemoveOptions{Force: true})
+	return err
+}
+
 // moved says that an object was changed by someone else between reading and
 // writing it.
 func moved(err error) bool { return strings.Contains(err.Error(), "update out of sequence") }

@@ -124,6 +124,10 @@ type (
 	// RemoveNetwork removes a network that nothing uses.
 	RemoveNetwork struct{ Name string }
 
+	// ForgetNode removes the node of a host that is gone: demoted first where it
+	// was a manager.
+	ForgetNode struct{ ID string }
+
 	// RunCommand runs a command in a container until it succeeds.
 	RunCommand struct {
 		Exec     []string
@@ -161,5 +165,6 @@ func (RemoveSecret) action()  {}
 func (CreateService) action() {}
 func (UpdateService) action() {}
 func (RemoveService) action() {}
+func (ForgetNode) action()    {}
 func (RunCommand) action()    {}
 func (RecordStack) action()   {}

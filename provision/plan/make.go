@@ -23,6 +23,9 @@ func Make(want Want, got state.Snapshot) (*Plan, error) {
 	b := &builder{want: want, inv: want.Inventory, got: got, slots: map[string]string{}}
 	b.checkHosts()
 	b.checkSwarm()
+	if len(b.refused) == 0 {
+		b.findLost()
+	}
 	if len(b.refused) > 0 {
 		return nil, b.refused
 	}
@@ -34,6 +37,7 @@ func Make(want Want, got state.Snapshot) (*Plan, error) {
 	}
 	b.swarm()
 	b.networks()
+	b.forget()
 	for _, h := range b.inv.Hosts {
 		b.node(h)
 		b.images(h)
@@ -55,6 +59,7 @@ type builder struct {
 	refused Refused
 	slots   map[string]string // slot → name of the host that holds it or is to hold it
 
+	lost      []lost
 	restarted []ID // the last host's restart of Docker with its gates: the next one waits for them
 }
 

@@ -234,7 +234,11 @@ host.c.db.gate.started ← host.c.daemon : the stack changes
 host.c.db.gate.formed ← host.c.daemon : the stack changes`},
 		{"slot label removed", func(s state.Snapshot) {
 			delete(s.Swarm.Value.Nodes[0].Spec.Labels, "rmqprov.slot.db-01")
-		}, "host.a.node : labels.rmqprov.slot.db-01 is missing"},
+		}, `stack.db.begin : its gates held, and must hold again
+host.a.node ← stack.db.begin : labels.rmqprov.slot.db-01 is missing
+stack.db.gate.started.db-01 ← host.a.node : the stack changes
+stack.db.gate.formed ← host.a.node, stack.db.gate.started.db-01 : the stack changes
+stack.db.ready ←`},
 		{"foreign label added", func(s state.Snapshot) {
 			s.Swarm.Value.Nodes[0].Spec.Labels["team"] = "x"
 		}, ""},
@@ -307,6 +311,50 @@ host.b.daemon ← host.a.daemon, host.a.db.gate.formed, host.a.db.gate.started, 
 `
 	if text := mustMake(t, w, got).Graph(); !strings.Contains(text, want[1:]) {
 		t.Error(cmp.Diff(want, text))
+	}
+}
+
+func TestMakePutsANewHostInADeadOnesPlace(t *testing.T) {
+	w := threeHosts()
+	got := built(t, w)
+	// b's machine died, and the inventory names d instead, which is bare.
+	w.Inventory.Hosts[1] = inventory.Host{Name: "d", Address: "192.0.2.4"}
+	w.Stacks[0].Hooks = append(w.Stacks[0].Hooks,
+		playbooks.Hook{Moment: "on lost", Name: "forget", Exec: []string{"forget"}, On: playbooks.OnAnother},
+		playbooks.Hook{Moment: "after join", Name: "grow", Exec: []string{"grow"}, On: playbooks.OnSlot})
+	got.Hosts["d"] = bare(w).Hosts["d"]
+	delete(got.Hosts, "b")
+	got.Swarm.Value.Nodes[1].Status.State = swarm.NodeStateDown
+	for i := range got.Swarm.Value.Nodes {
+		got.Swarm.Value.Nodes[i].ManagerStatus = &swarm.ManagerStatus{Reachability: swarm.ReachabilityReachable}
+	}
+	got.Swarm.Value.Nodes[1].ManagerStatus.Reachability = swarm.ReachabilityUnreachable
+	want := `
+host.d.daemon : the file is not there
+host.d.docker ← host.d.daemon : docker not installed
+host.d.swarm ← host.d.daemon, host.d.docker : not a member, want manager
+stack.db.begin : its gates held, and must hold again
+stack.db.on-lost.forget.db-02 ← stack.db.begin : on lost of db-02
+lost.b.node.node-b ← stack.db.on-lost.forget.db-02 : host b is down and not in the inventory
+host.d.image.db:1 ← host.d.daemon, host.d.docker, host.d.swarm : image not on the host
+host.d.node ← host.d.image.db:1, host.d.swarm, lost.b.node.node-b, stack.db.begin : labels.rmqprov.cluster is missing; labels.rmqprov.host is missing; labels.rmqprov.slot.db-02 is missing
+host.d.image.proxy:1 ← host.d.daemon, host.d.docker, host.d.image.db:1, host.d.swarm : image not on the host
+stack.db.gate.started.db-02 ← host.d.node : the stack changes
+stack.db.after-join.grow.db-02 ← host.d.node, stack.db.gate.started.db-02 : after join of db-02
+stack.db.gate.formed ← host.d.node, stack.db.after-join.grow.db-02, stack.db.gate.started.db-02 : the stack changes
+stack.db.ready ← host.d.node, stack.db.after-join.grow.db-02, stack.db.gate.formed, stack.db.gate.started.db-02 : they must hold again
+`
+	if diff := cmp.Diff(strings.TrimSpace(want), strings.TrimSpace(mustMake(t, w, got).Graph())); diff != "" {
+		t.Error(diff)
+	}
+	got.Swarm.Value.Nodes[1].Status.State = swarm.NodeStateReady
+	if _, err := Make(w, got); err == nil || !strings.Contains(err.Error(), "is ready in the swarm and not in the inventory") {
+		t.Errorf("a live node was taken for lost: %v", err)
+	}
+	got.Swarm.Value.Nodes[1].Status.State = swarm.NodeStateDown
+	got.Swarm.Value.Nodes[2].ManagerStatus.Reachability = swarm.ReachabilityUnreachable
+	if _, err := Make(w, got); err == nil || !strings.Contains(err.Error(), "only 1 of 3 swarm managers answer") {
+		t.Errorf("a manager was taken out without a majority: %v", err)
 	}
 }
 

@@ -138,6 +138,7 @@ func (p *stackPlan) services() {
 		default:
 			changes := specChanges(likeWanted(p.named(seen.Spec), image(svc)), svc.Spec)
 			if len(changes) == 0 {
+				p.startsAnew(svc)
 				continue
 			}
 			step.Changes = short(changes)
@@ -164,6 +165,17 @@ func (p *stackPlan) services() {
 			before = append([]ID{step.ID}, gates...)
 		}
 	}
+}
+
+// startsAnew plans what follows when a member's slot comes to another host:
+// the node's label makes the swarm start it there, empty, and it must join.
+func (p *stackPlan) startsAnew(svc playbooks.Service) {
+	if !p.moved(svc) {
+		return
+	}
+	label := hostID(p.slots[svc.Slot], "node")
+	p.changed = append(append(p.changed, label), p.slotGates(svc, label)...)
+	p.joined = append(p.joined, svc)
 }
 
 // forming says that the stack's members start for the first time and that
@@ -218,6 +230,19 @@ func (b *builder) hostsOf(svc playbooks.Service) []string {
 		all = append(all, h.Name)
 	}
 	return all
+}
+
+// imagesOf are the pulls of the images of a host's members.
+func (b *builder) imagesOf(host string) []ID {
+	var ids []ID
+	for _, s := range b.want.Stacks {
+		for _, svc := range s.Services {
+			if svc.Slot != "" && b.slots[svc.Slot] == host {
+				ids = append(ids, imageID(host, image(svc)))
+			}
+		}
+	}
+	return ids
 }
 
 func imageID(host, ref string) ID { return hostID(host, "image", ref) }

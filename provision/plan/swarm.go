@@ -197,8 +197,12 @@ func around(a netip.Addr) netip.Prefix {
 func (b *builder) node(h inventory.Host) {
 	step := Step{
 		ID: hostID(h.Name, "node"), Host: h.Name, Kind: Update, Summary: "label the swarm node",
-		After: []ID{swarmInit, hostID(h.Name, "swarm")},
+		After: append([]ID{swarmInit, hostID(h.Name, "swarm")}, b.forgotten()...),
 	}
+	if len(b.lost) > 0 { // the label starts a lost member anew: its image should be there
+		step.After = append(step.After, b.imagesOf(h.Name)...)
+	}
+	step.After = append(step.After, b.begins(h.Name)...)
 	action := UpdateNode{Set: map[string]string{}}
 	node := b.nodeOf(h.Name)
 	want := b.nodeLabels(h)
