@@ -32,9 +32,17 @@ func (e *Engine) DockerIO(ctx context.Context, stdin io.Reader, stdout io.Writer
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return fmt.Errorf("docker %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
+		return fmt.Errorf("docker %s: %w: %s", brief(args), err, strings.TrimSpace(stderr.String()))
 	}
 	return nil
+}
+
+// brief names a docker command in an error, without the flags of a long one.
+func brief(args []string) string {
+	if len(args) > 8 {
+		args = []string{args[0], args[1], "…", args[len(args)-1]}
+	}
+	return strings.Join(args, " ")
 }
 
 // Command prepares a docker client against the lab's engine, for a caller that wires its own

@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"github.com/rmqprov/rmqprov/cmd/rmqlab/engine"
 )
@@ -40,14 +41,29 @@ func makeFromBase(ctx context.Context, e *engine.Engine, base, tag, recipe strin
 	if _, err := e.Docker(ctx, "container", "rm", "--force", container); err != nil && !engine.NoSuch(err) {
 		return err
 	}
+	if err := pull(ctx, e, base); err != nil {
+		return err
+	}
 	// The engine has no bridge of its own, and gives builds the machine's network.
-	if _, err := e.Docker(ctx, "container", "run", "--name", container, "--network", "host",
-		"--user", "0", "--entrypoint", "/bin/sh", base, "-c", baseScript); err != nil {
+	err := e.DockerIO(ctx, strings.NewReader(baseScript), nil, "container", "run", "--interactive", "--name", container,
+		"--network", "host", "--user", "0", "--entrypoint", "/bin/sh", base, "-c", `exec /bin/sh -euc "$(cat)" </dev/null`)
+	if err != nil {
 		return err
 	}
 	if _, err := e.Docker(ctx, "container", "commit", "--change", "LABEL "+engine.RecipeLabel+"="+recipe, container, tag); err != nil {
 		return err
 	}
-	_, err := e.Docker(ctx, "container", "rm", "--force", container)
+	_, err = e.Docker(ctx, "container", "rm", "--force", container)
 	return err
+}
+
+func pull(ctx context.Context, e *engine.Engine, image string) error {
+	if there, err := e.HasImage(ctx, image); there || err != nil {
+		return err
+	}
+	e.Say("pulling %s", image)
+	if _, err := e.Docker(ctx, "image", "pull", "--quiet", image); err != nil {
+		return fmt.Errorf("%w; --base takes a registry that this machine reaches", err)
+	}
+	return nil
 }

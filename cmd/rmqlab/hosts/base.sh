@@ -1,5 +1,4 @@
 # Makes a host of a distribution's bare container image: what its cloud image has, and no more.
-set -eu
 if command -v dnf >/dev/null; then
 	dnf install -y systemd openssh-server sudo iproute procps-ng util-linux shadow-utils dbus
 	dnf clean all
