@@ -12,10 +12,10 @@ import (
 	"strings"
 )
 
-// Kill cuts a host's power.
+// Kill cuts a host's power. A frozen host dies too.
 func (l *Lab) Kill(ctx context.Context, h Host) error {
 	if h.State == Killed {
-		return fmt.Errorf("host %s is off already", h.Name)
+		return fmt.Errorf("host %s is killed already", h.Name)
 	}
 	_, err := l.Engine.Docker(ctx, "container", "kill", h.container)
 	return err
@@ -29,12 +29,18 @@ func (l *Lab) PowerOn(ctx context.Context, h Host) error {
 
 // Freeze stops every process of a host; its network still takes packets.
 func (l *Lab) Freeze(ctx context.Context, h Host) error {
+	if h.State == Frozen || h.State == Killed {
+		return fmt.Errorf("host %s is %s already", h.Name, h.State)
+	}
 	_, err := l.Engine.Docker(ctx, "container", "pause", h.container)
 	return err
 }
 
 // Thaw undoes Freeze.
 func (l *Lab) Thaw(ctx context.Context, h Host) error {
+	if h.State != Frozen {
+		return fmt.Errorf("host %s is not frozen but %s", h.Name, h.State)
+	}
 	_, err := l.Engine.Docker(ctx, "container", "unpause", h.container)
 	return err
 }
