@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -266,7 +267,7 @@ func (b *builder) assemble(r recipe) (v1.Image, error) {
 		return nil, err
 	}
 	file = file.DeepCopy()
-	file.Architecture, file.OS = "amd64", "linux"
+	file.Architecture, file.OS = runtime.GOARCH, "linux" // the packages are the machine's own
 	file.Created = v1.Time{Time: created.UTC()}
 	file.Config = r.config()
 	file.Config.Labels = map[string]string{engine.RecipeLabel: b.hash(r)}

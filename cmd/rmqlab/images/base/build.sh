@@ -13,7 +13,7 @@ chmod 600 "$1/etc/shadow"
 chmod 1777 "$1/tmp" "$1/var/tmp"
 
 # What nothing in these images reads.
-rm -rf "$1/usr/lib/x86_64-linux-gnu/gconv" "$1"/usr/lib/x86_64-linux-gnu/libmvec.so* \
-	"$1"/usr/lib/x86_64-linux-gnu/libsqlite3.so* "$1/usr/lib/x86_64-linux-gnu/engines-3" \
+rm -rf "$1"/usr/lib/*-linux-gnu/gconv "$1"/usr/lib/*-linux-gnu/libmvec.so* \
+	"$1"/usr/lib/*-linux-gnu/libsqlite3.so* "$1"/usr/lib/*-linux-gnu/engines-3 \
 	"$1/usr/sbin/ldconfig" "$1/usr/share/gcc" "$1/usr/share/gdb" "$1/usr/share/ca-certificates/mozilla" \
 	"$1/usr/share/common-licenses" "$1/usr/share/menu" "$1/etc/cron.daily" "$1/etc/init.d"
