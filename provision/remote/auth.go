@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -46,13 +47,16 @@ func (e *AuthError) Unwrap() error { return e.Err }
 // keyring has the keys for one dial, in the order in which they are offered.
 type keyring struct {
 	settings
+	ctx     context.Context // the dial's
 	ask     func(path string) ([]byte, error)
-	pause   func() (resume func())
+	pause   func() (resume func()) // stops the dial's clock while a human is asked
 	signers []ssh.Signer
 	tried   []string
 	notes   []string
 	agent   net.Conn // open while the dial may sign
-	err     error    // of a signature that should have worked
+	// err is of a key that a server would have taken and that could not
+	// sign: x/crypto goes on and returns what comes last.
+	err error
 }
 
 // load gathers keys: first those of the agent that a key file names, then the
@@ -112,9 +116,13 @@ func (k *keyring) held(files []*identity) []ssh.Signer {
 		return nil
 	}
 	k.agent = conn
+	context.AfterFunc(k.ctx, func() { conn.Close() })
 	signers, err := agent.NewClient(conn).Signers()
 	if err != nil {
 		k.notes = append(k.notes, fmt.Sprintf("the agent lists no keys: %v", err))
+	}
+	for i, s := range signers {
+		signers[i] = patientSigner{s, k}
 	}
 	return signers
 }
@@ -126,7 +134,7 @@ func (k *keyring) offerFile(id *identity) {
 	case id.raw == nil:
 		k.offer(id.path, id.cert, id.signer)
 	case id.pub != nil:
-		k.offer(id.path, id.cert, &lazySigner{id: id, pub: id.pub, ask: k.ask, pause: k.pause, failed: k.fail})
+		k.offer(id.path, id.cert, lazySigner{id, k})
 	default:
 		k.offerHidden(id)
 	}
@@ -135,15 +143,22 @@ func (k *keyring) offerFile(id *identity) {
 // offerHidden offers a key of the old PEM format without a .pub file beside it:
 // it must be decrypted to know what to offer.
 func (k *keyring) offerHidden(id *identity) {
-	resume := k.pause()
-	signer, err := id.unlock(k.ask)
-	resume()
+	signer, err := k.unlock(id)
 	if err != nil {
 		k.notes = append(k.notes, err.Error())
-		k.fail(err)
 		return
 	}
 	k.offer(id.path, id.cert, signer)
+}
+
+// unlock asks for a passphrase with the dial's clock stopped.
+func (k *keyring) unlock(id *identity) (ssh.Signer, error) {
+	defer k.pause()()
+	signer, err := id.unlock(k.ctx, k.ask)
+	if err != nil && k.err == nil {
+		k.err = err
+	}
+	return signer, err
 }
 
 // offer adds a key, its certificate first.
@@ -155,12 +170,6 @@ func (k *keyring) offer(name string, cert *ssh.Certificate, signer ssh.Signer) {
 		}
 	}
 	k.signers = append(k.signers, signer)
-}
-
-func (k *keyring) fail(err error) {
-	if k.err == nil {
-		k.err = err
-	}
 }
 
 func (k *keyring) close() {

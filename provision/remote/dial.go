@@ -27,7 +27,6 @@ type attempt struct {
 	ctx   context.Context
 	stop  context.CancelCauseFunc
 	clock *time.Timer // stops the attempt with errDialTimeout
-	free  func() bool // forgets the attempt's tie to the host's life
 
 	trust   *hostKeys
 	keys    *keyring
@@ -38,6 +37,9 @@ type attempt struct {
 
 // dial makes a connection; h.connecting is held.
 func (h *Host) dial(ctx context.Context) (*connection, error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	defer context.AfterFunc(h.life, func() { stop(errClosed) })()
 	if h.settings == nil {
 		s, err := resolve(h.target)
 		if err != nil {
@@ -73,9 +75,8 @@ func (h *Host) newAttempt(ctx context.Context, s settings) (*attempt, error) {
 	}
 	a := &attempt{settings: s, trust: trust}
 	a.ctx, a.stop = context.WithCancelCause(ctx)
-	a.free = context.AfterFunc(h.life, func() { a.stop(errClosed) })
 	a.clock = time.AfterFunc(s.timeout, func() { a.stop(errDialTimeout) })
-	a.keys = &keyring{settings: s, ask: h.target.Passphrase, pause: a.pause}
+	a.keys = &keyring{settings: s, ctx: a.ctx, ask: h.target.Passphrase, pause: a.pause}
 	if err := a.keys.load(); err != nil {
 		a.end()
 		return nil, err
@@ -91,7 +92,6 @@ func (a *attempt) pause() func() {
 
 func (a *attempt) end() {
 	a.clock.Stop()
-	a.free()
 	a.stop(nil)
 	a.keys.close()
 }

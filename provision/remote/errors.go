@@ -97,6 +97,14 @@ func (e *OutputError) Error() string {
 	return fmt.Sprintf("%s: %s: printed more than %d bytes and was stopped", e.Who, e.Command, e.Limit)
 }
 
+// named adds host and act to an error that does not begin with the host.
+func named(who, doing string, err error) error {
+	if strings.HasPrefix(err.Error(), who) {
+		return err
+	}
+	return fmt.Errorf("%s: %s: %w", who, doing, err)
+}
+
 const stderrShown = 2048 // bytes of stderr that an error shows
 
 // tail returns the end of what a command printed, fit for one line of an error.

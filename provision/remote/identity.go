@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -18,9 +19,10 @@ type identity struct {
 	cert *ssh.Certificate // of PATH-cert.pub
 	raw  []byte           // the file while it is encrypted
 
-	mu     sync.Mutex
-	signer ssh.Signer
-	err    error // of asking for the passphrase, which is done once
+	// unlocking guards the two below in an encrypted file.
+	unlocking gate
+	signer    ssh.Signer
+	err       error // of asking for the passphrase, which is done once
 }
 
 // identities keeps the encrypted key files of the process, so that a
@@ -42,7 +44,7 @@ func loadIdentity(path string) (*identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	id := &identity{path: path, cert: readCertificate(path + "-cert.pub")}
+	id := &identity{path: path, unlocking: newGate(), cert: readCertificate(path + "-cert.pub")}
 	id.signer, err = ssh.ParsePrivateKey(raw)
 	if missing, ok := errors.AsType[*ssh.PassphraseMissingError](err); ok {
 		id.raw, id.pub = raw, missing.PublicKey
@@ -79,17 +81,30 @@ func readCertificate(path string) *ssh.Certificate {
 	return cert
 }
 
-// usable says whether the file has a private key, encrypted or not.
-func (id *identity) usable() bool { return id.signer != nil || id.raw != nil }
+// usable says whether the file has a private key, encrypted or not. The signer
+// of an encrypted one is not looked at: another dial may be setting it.
+func (id *identity) usable() bool { return id.raw != nil || id.signer != nil }
 
 // unlock returns the signer, asking for the passphrase if that was not done.
-func (id *identity) unlock(ask func(path string) ([]byte, error)) (ssh.Signer, error) {
-	id.mu.Lock()
-	defer id.mu.Unlock()
-	if id.signer == nil && id.err == nil {
-		id.signer, id.err = id.decrypt(ask)
+// When ctx ends while a human is asked, the answer is kept for the next dial.
+func (id *identity) unlock(ctx context.Context, ask func(path string) ([]byte, error)) (ssh.Signer, error) {
+	if err := id.unlocking.enter(ctx); err != nil {
+		return nil, err
 	}
-	return id.signer, id.err
+	done := make(chan struct{})
+	go func() {
+		if id.signer == nil && id.err == nil {
+			id.signer, id.err = id.decrypt(ask)
+		}
+		close(done)
+		id.unlocking.leave()
+	}()
+	select {
+	case <-done:
+		return id.signer, id.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 func (id *identity) decrypt(ask func(path string) ([]byte, error)) (ssh.Signer, error) {
@@ -110,36 +125,44 @@ func (id *identity) decrypt(ask func(path string) ([]byte, error)) (ssh.Signer, 
 
 // lazySigner offers a key at once and unlocks it to sign.
 type lazySigner struct {
-	id  *identity
-	pub ssh.PublicKey
-	ask func(path string) ([]byte, error)
-	// pause stops the dial's clock while a human types; what it returns
-	// starts the clock again.
-	pause func() (resume func())
-	// failed keeps the error for the caller: x/crypto goes on with other
-	// methods and returns what the last of them says.
-	failed func(error)
+	id   *identity
+	ring *keyring
 }
 
-var _ ssh.AlgorithmSigner = (*lazySigner)(nil)
+var _ ssh.AlgorithmSigner = lazySigner{}
 
-func (s *lazySigner) PublicKey() ssh.PublicKey { return s.pub }
+func (s lazySigner) PublicKey() ssh.PublicKey { return s.id.pub }
 
-func (s *lazySigner) Sign(rand io.Reader, data []byte) (*ssh.Signature, error) {
-	return s.SignWithAlgorithm(rand, data, s.pub.Type())
+func (s lazySigner) Sign(rand io.Reader, data []byte) (*ssh.Signature, error) {
+	return s.SignWithAlgorithm(rand, data, s.id.pub.Type())
 }
 
-func (s *lazySigner) SignWithAlgorithm(rand io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
-	resume := s.pause()
-	signer, err := s.id.unlock(s.ask)
-	resume()
+func (s lazySigner) SignWithAlgorithm(rand io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
+	signer, err := s.ring.unlock(s.id)
 	if err != nil {
-		s.failed(err)
 		return nil, err
 	}
+	return signWith(signer, rand, data, algorithm)
+}
+
+// patientSigner is a key of the agent. Its owner may have to confirm a
+// signature or to touch a token, which is not the host's delay.
+type patientSigner struct {
+	ssh.Signer
+	ring *keyring
+}
+
+var _ ssh.AlgorithmSigner = patientSigner{}
+
+func (s patientSigner) SignWithAlgorithm(rand io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
+	defer s.ring.pause()()
+	return signWith(s.Signer, rand, data, algorithm)
+}
+
+func signWith(signer ssh.Signer, rand io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
 	able, ok := signer.(ssh.AlgorithmSigner)
 	if !ok {
-		return nil, fmt.Errorf("%s cannot sign with %s", s.id.path, algorithm)
+		return nil, fmt.Errorf("a key of type %s cannot sign with %s", signer.PublicKey().Type(), algorithm)
 	}
 	return able.SignWithAlgorithm(rand, data, algorithm)
 }

@@ -20,7 +20,7 @@ const (
 	stderrKept  = 16 << 10 // bytes of stderr that are kept where the caller takes none
 	noiseLimit  = 1 << 20  // bytes that may come before the marker
 	stopGrace   = 3 * time.Second
-	killTimeout = 5 * time.Second
+	signalGrace = 100 * time.Millisecond
 	closeNotice = 250 * time.Millisecond
 )
 
@@ -236,26 +236,34 @@ func (p *process) close() { p.closing.Do(func() { p.ch.Close() }) }
 // returns false when the command may still run.
 func (p *process) stop() bool {
 	defer p.close()
-	p.ch.SendRequest("signal", false, ssh.Marshal(struct{ Text string }{"TERM"}))
-	grace := time.NewTimer(stopGrace)
-	defer grace.Stop()
-	select {
-	case <-p.exited:
+	if p.signal() {
 		return true
-	case <-p.conn.down:
-		return false
-	case <-time.After(100 * time.Millisecond):
 	}
-	// sshd passes no signal on before OpenSSH 7.9, and never to what runs
-	// under sudo.
-	ctx, cancel := context.WithTimeout(context.Background(), killTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
 	defer cancel()
 	go p.conn.terminate(ctx, p.token, p.sudo)
 	select {
 	case <-p.exited:
 		return true
 	case <-p.conn.down:
-	case <-grace.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// signal asks sshd to signal the command's process group, and returns whether
+// that ended it. sshd does so from OpenSSH 7.9 on, and as the login user: of a
+// command under sudo it would reach sudo alone, and leave behind what that runs.
+func (p *process) signal() bool {
+	if p.sudo && p.conn.user != "root" {
+		return false
+	}
+	p.ch.SendRequest("signal", false, ssh.Marshal(struct{ Text string }{"TERM"}))
+	select {
+	case <-p.exited:
+		return true
+	case <-p.conn.down:
+	case <-time.After(signalGrace):
 	}
 	return false
 }

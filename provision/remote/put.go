@@ -126,7 +126,7 @@ type observed struct {
 
 func (f File) want() (fileState, error) {
 	if !path.IsAbs(f.Path) || path.Clean(f.Path) != f.Path || f.Path == "/" {
-		return fileState{}, errors.New("its path must be absolute, without . and ..")
+		return fileState{}, errors.New("its path must be absolute and without dot segments")
 	}
 	mode := f.Mode.Perm()
 	if f.Mode == 0 {
@@ -202,18 +202,14 @@ func parseLook(text string) (observed, error) {
 func (h *Host) write(ctx context.Context, f File, want fileState, have observed) error {
 	s, err := h.sftp(ctx, f.Sudo)
 	if err != nil {
-		return h.wrap("file "+f.Path, err)
+		return err
 	}
-	whole := s.during(ctx, func() error {
+	return s.during(ctx, "writing "+f.Path, func() error {
 		if have.sameContent(want) {
 			return setAttributes(s.client, f.Path, want)
 		}
 		return h.replace(ctx, s, f, want, have.missing)
 	})
-	if whole != nil {
-		return h.wrap("file "+f.Path, whole)
-	}
-	return nil
 }
 
 func (h *Host) replace(ctx context.Context, s *sftpSession, f File, want fileState, missing []string) (err error) {

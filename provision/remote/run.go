@@ -92,10 +92,7 @@ func (h *Host) start(ctx context.Context, c Command) (*process, error) {
 	if _, lost := errors.AsType[*LostError](err); lost {
 		p, err = h.startOnce(ctx, c)
 	}
-	if err != nil {
-		return nil, h.wrap(c.title(), err)
-	}
-	return p, nil
+	return p, err
 }
 
 func (h *Host) startOnce(ctx context.Context, c Command) (*process, error) {
@@ -105,17 +102,13 @@ func (h *Host) startOnce(ctx context.Context, c Command) (*process, error) {
 	}
 	l, err := conn.prepare(ctx, c)
 	if err != nil {
-		return nil, err
+		return nil, named(conn.who, c.title(), err)
 	}
-	return conn.begin(ctx, l)
-}
-
-// wrap names host and act in errors that do not say them yet.
-func (h *Host) wrap(doing string, err error) error {
-	if strings.HasPrefix(err.Error(), h.Name()) {
-		return err
+	p, err := conn.begin(ctx, l)
+	if err != nil {
+		return nil, named(conn.who, c.title(), err)
 	}
-	return fmt.Errorf("%s: %s: %w", h.Name(), doing, err)
+	return p, nil
 }
 
 // prepare builds the command line and what stdin begins with.

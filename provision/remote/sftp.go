@@ -88,9 +88,13 @@ func (h *Host) sftp(ctx context.Context, sudo bool) (*sftpSession, error) {
 	}
 	p, err := h.startSFTP(ctx, conn, sudo)
 	if err != nil {
-		return nil, err
+		return nil, named(conn.who, "starting SFTP", err)
 	}
-	return p.speakSFTP(ctx)
+	s, err := p.speakSFTP(ctx)
+	if err != nil {
+		return nil, named(conn.who, "starting SFTP", err)
+	}
+	return s, nil
 }
 
 func (h *Host) startSFTP(ctx context.Context, conn *connection, sudo bool) (*process, error) {
@@ -133,42 +137,35 @@ func (p *process) sftpError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if p.conn.isDown() {
-		return p.conn.lost("SFTP")
-	}
-	select {
-	case <-p.ended:
-		if failure := p.failure(nil); failure != nil {
-			return failure
-		}
-	case <-p.conn.down:
-		return p.conn.lost("SFTP")
-	case <-ctx.Done():
+	if failure := p.endOfStream(); failure != nil {
+		return failure
 	}
 	return fmt.Errorf("speaking SFTP: %w", err)
 }
 
-// during does something with a session, which is closed when ctx ends or the
-// connection is lost and otherwise kept for the next.
-func (s *sftpSession) during(ctx context.Context, do func() error) error {
+// during does something with a session, which is closed when that fails or ctx
+// ends, and otherwise kept for the next.
+func (s *sftpSession) during(ctx context.Context, doing string, do func() error) error {
 	stop := context.AfterFunc(ctx, func() { s.conn.Close() })
 	err := do()
-	usable := stop() && !s.p.conn.isDown()
-	if err == nil && usable {
+	inTime := stop()
+	who := s.p.conn.who
+	switch {
+	case err == nil && inTime:
 		s.p.conn.files.put(s)
+		return nil
+	case err == nil:
+		s.close()
 		return nil
 	}
 	s.close()
-	if err == nil {
-		return nil
-	}
 	if ctx.Err() != nil {
-		return errors.Join(context.Cause(ctx), err)
+		return named(who, doing, context.Cause(ctx))
 	}
 	if errors.Is(err, sftp.ErrSSHFxConnectionLost) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return s.p.lost()
+		return &LostError{Who: who, Doing: doing, Err: err}
 	}
-	return err
+	return named(who, doing, err)
 }
 
 // halfCloser closes the sending direction only.

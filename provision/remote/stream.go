@@ -5,7 +5,8 @@ import (
 	"errors"
 	"io"
 	"net"
-	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -26,7 +27,7 @@ type stream struct {
 	far     farEnd
 	// explain says why the far end is at its end: nil for a plain end.
 	explain func() error
-	closing sync.Once
+	closed  atomic.Bool
 }
 
 var _ net.Conn = (*stream)(nil)
@@ -52,35 +53,39 @@ func newStream(first []byte, far farEnd, local, remote net.Addr, explain func() 
 
 func (s *stream) Read(p []byte) (int, error) {
 	n, err := s.in.Read(p)
-	if err == io.EOF {
-		if why := s.explain(); why != nil {
-			return n, why
-		}
-	}
-	return n, closedAs(err)
+	return n, s.reason(err, io.EOF)
 }
 
 func (s *stream) Write(p []byte) (int, error) {
 	n, err := s.out.Write(p)
-	return n, closedAs(err)
+	return n, s.reason(err, syscall.EPIPE)
 }
 
-func closedAs(err error) error {
-	if errors.Is(err, io.ErrClosedPipe) {
+// reason replaces the errors of the pipe's end. plain is what a far end without
+// a reason gives.
+func (s *stream) reason(err, plain error) error {
+	if err != io.EOF && !errors.Is(err, io.ErrClosedPipe) {
+		return err
+	}
+	if s.closed.Load() {
 		return net.ErrClosed
 	}
-	return err
+	if why := s.explain(); why != nil {
+		return why
+	}
+	return plain
 }
 
 // CloseWrite sends the end of input; what was written before goes first.
 func (s *stream) CloseWrite() error { return s.out.Close() }
 
 func (s *stream) Close() error {
-	s.closing.Do(func() {
-		s.in.Close()
-		s.far.Close()
-		s.out.Close()
-	})
+	if s.closed.Swap(true) {
+		return nil
+	}
+	s.in.Close()
+	s.out.Close()
+	s.far.Close()
 	return nil
 }
 

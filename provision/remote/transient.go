@@ -59,7 +59,7 @@ func isFinal(err error) bool {
 
 var transientCauses = []error{
 	errDialTimeout, errTooManySessions,
-	io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, os.ErrDeadlineExceeded,
+	io.EOF, io.ErrUnexpectedEOF, os.ErrDeadlineExceeded,
 	syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE,
 	syscall.EHOSTUNREACH, syscall.EHOSTDOWN, syscall.ENETUNREACH, syscall.ENETDOWN, syscall.ETIMEDOUT,
 	sftp.ErrSSHFxConnectionLost,

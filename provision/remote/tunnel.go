@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -15,6 +16,14 @@ const lossNotice = 10 * time.Millisecond
 // the host sees it, "unix" to a socket that the login user may use. Tunnels do
 // not count as sessions. ctx bounds the dial only.
 func (h *Host) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	c, err := h.dialOnce(ctx, network, addr)
+	if _, lost := errors.AsType[*LostError](err); lost {
+		return h.dialOnce(ctx, network, addr)
+	}
+	return c, err
+}
+
+func (h *Host) dialOnce(ctx context.Context, network, addr string) (net.Conn, error) {
 	conn, err := h.connection(ctx)
 	if err != nil {
 		return nil, err
