@@ -255,13 +255,14 @@ playbook "rabbitmq" {
   config "rabbitmq.conf"   { file = "rabbitmq.conf" }
   config "enabled_plugins" { file = "enabled_plugins" }
 
-  # The first member alone until it has started, then the others. Members that
-  # start together all want to join the one that registered first in Consul; if
-  # that one is slow, another can give up waiting and form a second cluster.
+  # All members at once. The one whose entry in Consul is the oldest selects
+  # itself, and Consul's answers leave no two in doubt about which one that is;
+  # the others wait for it, however slow it is, because rabbitmq.conf lets nobody
+  # go on alone. Later changes are one member at a time.
   stack {
     file = "stack.yml"
     roll = "rabbitmq"
-    form = "first"
+    form = "together"
   }
 
   console "rabbitmq" {
@@ -285,7 +286,7 @@ playbook "rabbitmq" {
     EOT
     ]
     on     = "slot"
-    within = "5m"
+    within = "15m"
     note   = "the member accepts clients"
   }
 
@@ -316,7 +317,7 @@ playbook "rabbitmq" {
     EOT
     ])
     on     = "one"
-    within = "10m"
+    within = "15m"
     note   = "every member sees the same ${input.members} running, with no partition"
   }
 
