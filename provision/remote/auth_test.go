@@ -1,15 +1,20 @@
 package remote
 
 import (
+	"context"
+	"crypto/rand"
 	"errors"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 )
 
@@ -98,6 +103,70 @@ func TestLogin(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The formats that ssh-keygen writes, old and new.
+func TestKeyFormats(t *testing.T) {
+	keygen, err := exec.LookPath("ssh-keygen")
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, kind := range []string{"ed25519", "ecdsa", "rsa"} {
+		for _, args := range [][]string{{"-N", ""}, {"-N", "open sesame"}, {"-N", "", "-m", "PEM"}, {"-N", "open sesame", "-m", "PEM"}} {
+			t.Run(strings.Join(append(args, kind), " "), func(t *testing.T) {
+				file := filepath.Join(t.TempDir(), "key")
+				out, err := exec.Command(keygen, append(args, "-q", "-t", kind, "-f", file)...).CombinedOutput()
+				if err != nil {
+					t.Fatalf("%s", out)
+				}
+				s := newServer(t)
+				s.authorize(readPublicKey(file + ".pub"))
+				must(t, os.Remove(file+".pub"))
+				target := s.target()
+				target.Identity = file
+				target.Passphrase = func(string) ([]byte, error) { return []byte("open sesame"), nil }
+				h, err := Dial(t.Context(), target)
+				must(t, err)
+				h.Close()
+			})
+		}
+	}
+}
+
+func TestUserCertificate(t *testing.T) {
+	authority, key := newSigner(t), newKeyPair(t, "")
+	cert := &ssh.Certificate{Key: key.pub, CertType: ssh.UserCert, ValidPrincipals: []string{"ec2-user"}, ValidBefore: ssh.CertTimeInfinity}
+	must(t, cert.SignCert(rand.Reader, authority))
+	must(t, os.WriteFile(key.file+"-cert.pub", ssh.MarshalAuthorizedKey(cert), 0o600))
+	s := newServer(t)
+	checker := ssh.CertChecker{IsUserAuthority: func(k ssh.PublicKey) bool { return sameKey(k, authority.PublicKey()) }}
+	s.config.PublicKeyCallback = checker.Authenticate
+	target := s.target()
+	target.Identity = key.file
+	h, err := Dial(t.Context(), target)
+	must(t, err)
+	h.Close()
+}
+
+func TestAskingForAPassphraseEndsWithTheContext(t *testing.T) {
+	checkLeaks(t)
+	locked := newKeyPair(t, "open sesame")
+	s := newServer(t)
+	s.authorize(locked.pub)
+	target := s.target()
+	target.Identity, target.DialTimeout = locked.file, 100*time.Millisecond
+	answer := make(chan []byte)
+	target.Passphrase = func(string) ([]byte, error) { return <-answer, nil }
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := Dial(ctx, target); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the dial's clock ran on, or the context was not heard: %v", err)
+	}
+	answer <- []byte("open sesame")
+	target.DialTimeout = 10 * time.Second
+	h, err := Dial(t.Context(), target)
+	must(t, err)
+	h.Close()
 }
 
 // newLocked copies a key file: what was asked about one is remembered.

@@ -14,8 +14,17 @@ import (
 )
 
 func TestRun(t *testing.T) {
-	checkLeaks(t)
-	s := newServer(t)
+	for _, shell := range []string{"dash", "bash"} {
+		t.Run(shell, func(t *testing.T) {
+			checkLeaks(t)
+			s := newServer(t)
+			s.shell(shell)
+			testRun(t, s)
+		})
+	}
+}
+
+func testRun(t *testing.T, s *server) {
 	h := s.host()
 	tests := []struct {
 		name    string
@@ -177,6 +186,20 @@ func TestCancelDoesNotWaitForASilentHost(t *testing.T) {
 	_, err := h.Run(ctx, Command{Argv: []string{"true"}})
 	if !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) > 5*time.Second {
 		t.Errorf("%v after %v", err, time.Since(begin))
+	}
+}
+
+func TestARefusedSessionIsWaitedFor(t *testing.T) {
+	s := newServer(t)
+	s.refuse.Store(2) // as when what was stopped still holds its session
+	h := s.host()
+	if _, err := h.Run(t.Context(), Command{Argv: []string{"true"}}); err != nil {
+		t.Error(err)
+	}
+	s.refuse.Store(1000)
+	_, err := h.Run(t.Context(), Command{Argv: []string{"true"}})
+	if !errors.Is(err, errTooManySessions) || !strings.Contains(err.Error(), "node-1 (") {
+		t.Error(err)
 	}
 }
 

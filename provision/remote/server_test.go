@@ -54,6 +54,7 @@ type server struct {
 	env      []string
 
 	maxSessions int          // refuse more session channels, 0: no limit
+	refuse      atomic.Int32 // refuse that many session channels first
 	noise       string       // what the user's rc files print
 	cutFirst    int32        // close that many connections before the handshake
 	ignoreTERM  bool         // as OpenSSH before 7.9 passes no signals on
@@ -221,6 +222,10 @@ func (s *server) global(requests <-chan *ssh.Request) {
 }
 
 func (s *server) openSession(raw net.Conn, ch ssh.NewChannel) {
+	if s.refuse.Add(-1) >= 0 {
+		ch.Reject(ssh.ConnectionFailed, "open failed")
+		return
+	}
 	n := s.sessions.Add(1)
 	if s.maxSessions > 0 && int(n) > s.maxSessions {
 		s.sessions.Add(-1)
@@ -371,6 +376,15 @@ func (b *breaking) Read(p []byte) (int, error) {
 		return 0, io.ErrUnexpectedEOF
 	}
 	return n, err
+}
+
+// shell makes another shell the host's sh, as bash is on Amazon Linux.
+func (s *server) shell(name string) {
+	path, err := exec.LookPath(name)
+	if err != nil {
+		s.t.Skip(err)
+	}
+	must(s.t, os.Symlink(path, filepath.Join(s.bin, "sh")))
 }
 
 // standIn writes an executable that hides the machine's own.

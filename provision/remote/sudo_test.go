@@ -41,6 +41,7 @@ func TestSudo(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newServer(t)
+			s.shell("bash")
 			s.standIn("sudo", fakeSudo)
 			if tt.wanted != "" {
 				must(t, os.WriteFile(filepath.Join(s.bin, "password"), []byte(tt.wanted), 0o600))
