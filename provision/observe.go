@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"time"
 
+	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 	"golang.org/x/sync/errgroup"
 
@@ -45,7 +48,49 @@ func (s *Session) Observe(ctx context.Context, want plan.Want) (state.Snapshot, 
 			s.addManager(name)
 		}
 	}
+	s.awaitVerdicts(ctx, snap)
 	return snap, ctx.Err()
+}
+
+// verdictWithin bounds the wait for the swarm to call a node down that stopped
+// answering: it does so 15 s after the last heartbeat, and a host may have died
+// a moment ago.
+const verdictWithin = 30 * time.Second
+
+// awaitVerdicts waits, where the swarm has nodes that are no host of the
+// inventory, until it calls them down. A node that goes on living is told by
+// the planner.
+func (s *Session) awaitVerdicts(ctx context.Context, snap state.Snapshot) {
+	deadline := time.Now().Add(verdictWithin)
+	for snap.Swarm.Value != nil && undecided(snap, s.inv.Cluster.Name) && time.Now().Before(deadline) {
+		if pause(ctx, 500*time.Millisecond) != nil {
+			return
+		}
+		_ = s.onManager(ctx, func(docker *client.Client) error { // where it fails, what was seen before stands
+			nodes, err := docker.NodeList(ctx, client.NodeListOptions{})
+			if err == nil {
+				snap.Swarm.Value.Nodes = nodes.Items
+			}
+			return err
+		})
+	}
+}
+
+// undecided says whether a node of ours is no host of the inventory and yet
+// not down.
+func undecided(snap state.Snapshot, cluster string) bool {
+	hosts := map[string]bool{}
+	for _, h := range snap.Hosts {
+		if h.Facts.Err != nil {
+			return false // a host that cannot be seen may be that node; the planner refuses anyway
+		}
+		if e := h.Engine.Value; e != nil {
+			hosts[e.NodeID] = true
+		}
+	}
+	return slices.ContainsFunc(snap.Swarm.Value.Nodes, func(n swarm.Node) bool {
+		return !hosts[n.ID] && n.Spec.Labels[plan.OwnerLabel] == cluster && n.Status.State != swarm.NodeStateDown
+	})
 }
 
 // observeHost asks a host for its facts and its Engine at once: where the
