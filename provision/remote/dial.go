@@ -101,13 +101,11 @@ func (a *attempt) run(via *bastion) (*ssh.Client, error) {
 	if err != nil {
 		return nil, a.explain("connecting", err)
 	}
-	select {
-	case handshakes <- struct{}{}:
-		defer func() { <-handshakes }()
-	case <-a.ctx.Done():
+	if err := a.enterHandshake(); err != nil {
 		raw.Close()
-		return nil, a.explain("SSH handshake", context.Cause(a.ctx))
+		return nil, a.explain("SSH handshake", err)
 	}
+	defer func() { <-handshakes }()
 	unhook := context.AfterFunc(a.ctx, func() { raw.Close() })
 	conn, channels, requests, err := ssh.NewClientConn(raw, a.address(), a.config())
 	if err != nil {
@@ -121,6 +119,23 @@ func (a *attempt) run(via *bastion) (*ssh.Client, error) {
 		return nil, a.explain("SSH handshake", context.Cause(a.ctx))
 	}
 	return client, nil
+}
+
+// enterHandshake waits until it may shake hands. Meanwhile the clock stands
+// still: those before it may be waiting for a passphrase.
+func (a *attempt) enterHandshake() error {
+	select {
+	case handshakes <- struct{}{}:
+		return nil
+	default:
+		defer a.pause()()
+	}
+	select {
+	case handshakes <- struct{}{}:
+		return nil
+	case <-a.ctx.Done():
+		return context.Cause(a.ctx)
+	}
 }
 
 func (a *attempt) connect(via *bastion) (net.Conn, error) {

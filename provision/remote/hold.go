@@ -24,7 +24,7 @@ const (
 // that must end when this program is gone can so tell that it is, even if the
 // host's sshd does not notice for hours, as after a cut cable:
 //
-//	flock -n /run/rmqprov.lock sh -c 'echo held; while timeout 60 sh -c "read -r _"; do :; done'
+//	flock -n /run/rmqprov.lock sh -c 'echo held; while timeout 90 sh -c "read -r _"; do :; done'
 //
 // lost yields an error when the command ends without having been released, and
 // is closed when it has ended. release waits for the command to end, up to 5 s,

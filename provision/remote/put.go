@@ -58,7 +58,8 @@ func (h *Host) Put(ctx context.Context, f File) (changed bool, err error) {
 	if have.same(want) {
 		return false, nil
 	}
-	return true, h.write(ctx, f, want, have)
+	err = h.write(ctx, f, want, have)
+	return err == nil, err
 }
 
 // Remove removes a file, and with it what killed runs left beside it. It

@@ -2,7 +2,7 @@ package remote
 
 import "strings"
 
-const plainWord = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./@%^"
+const plainWord = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+:,./@"
 
 // Quote joins words into a command line that every login shell in use (sh,
 // bash, zsh, fish) splits into the same words again, whatever is in them.
