@@ -100,7 +100,6 @@ func dockerThrough(ssh *remote.Host) (*client.Client, error) {
 		client.WithHTTPClient(&http.Client{Transport: transport}),
 		client.WithHost("http://docker.invalid"),
 		client.WithDialContext(dialDocker(ssh)),
-		client.WithAPIVersionNegotiation(),
 	)
 }
 
