@@ -376,7 +376,9 @@ playbook "rabbitmq" {
       Type = #{default_queue_type => <<"${input.default_queue_type}">>},
       case erlang:function_exported(rabbit_vhost, update_metadata, 3) of
         true -> rabbit_vhost:update_metadata(<<"${input.vhost}">>, Type, <<"${input.admin_user}">>);
-        false -> rabbit_vhost:update_metadata(<<"${input.vhost}">>, fun(Old) -> maps:merge(Old, Type) end)
+        false -> rabbit_misc:execute_mnesia_transaction(fun() ->
+          rabbit_vhost:update_metadata(<<"${input.vhost}">>, fun(Old) -> maps:merge(Old, Type) end)
+        end)
       end.
     EOT
     ])
