@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ type applying struct {
 	yes      bool
 	json     bool
 	parallel int
+	lockWait time.Duration
 }
 
 func applyCommand(a *app) *cobra.Command {
@@ -47,6 +49,7 @@ On a terminal it asks before it changes anything; --yes does not. Without a term
 	c.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	c.Flags().BoolVar(&o.json, "json", false, "print one event a line as JSON, and nothing else, to stdout")
 	c.Flags().IntVar(&o.parallel, "parallel", 0, "steps at work at once (0: 64)")
+	c.Flags().DurationVar(&o.lockWait, "lock-wait", 0, "how long to wait for another run on this cluster, as 10m")
 	return c
 }
 
@@ -68,6 +71,13 @@ func (a *app) apply(ctx context.Context, o applying) (err error) {
 	if err := a.confirm(ctx, p, want.Inventory.Cluster.Name, o); err != nil {
 		return err
 	}
+	if !p.Empty() {
+		var release func()
+		if p, release, err = a.lock(ctx, seen, p, o); err != nil {
+			return err
+		}
+		defer release()
+	}
 	result := a.carryOut(ctx, seen, p, o)
 	if !o.json {
 		s := summary{want: want, file: o.file, connections: seen.Connections(), result: result, took: time.Since(began)}
@@ -78,16 +88,49 @@ func (a *app) apply(ctx context.Context, o applying) (err error) {
 	return a.outcome(ctx, result, o.file)
 }
 
+// lock makes this run the only one on the cluster, and looks again: what was
+// seen before may be what another run was about to change, or long ago. A plan
+// that has become another one is shown, and needs leave again.
+func (a *app) lock(ctx context.Context, seen *observed, p *plan.Plan, o applying) (*plan.Plan, func(), error) {
+	release, err := seen.Lock(ctx, o.lockWait)
+	if err != nil {
+		return nil, nil, err
+	}
+	fresh, err := a.planAgain(ctx, seen, p, o)
+	if err != nil {
+		release()
+		return nil, nil, err
+	}
+	return fresh, release, nil
+}
+
+func (a *app) planAgain(ctx context.Context, seen *observed, p *plan.Plan, o applying) (*plan.Plan, error) {
+	var err error
+	if seen.got, err = seen.Observe(ctx, seen.want); err != nil {
+		return nil, err
+	}
+	fresh, err := plan.Make(seen.want, seen.got)
+	if err != nil || same(p, fresh) {
+		return fresh, err
+	}
+	fmt.Fprint(a.Stderr, "\nThe cluster has changed since that plan was made. The plan is now:\n\n")
+	return fresh, a.confirm(ctx, fresh, seen.want.Inventory.Cluster.Name, o)
+}
+
+// same says that two plans read the same.
+func same(a, b *plan.Plan) bool {
+	var textA, textB bytes.Buffer
+	return a.WriteJSON(&textA) == nil && b.WriteJSON(&textB) == nil && bytes.Equal(textA.Bytes(), textB.Bytes())
+}
+
 // confirm shows the plan and gets leave to carry it out.
 func (a *app) confirm(ctx context.Context, p *plan.Plan, cluster string, o applying) error {
-	if !o.json {
-		if err := a.printPlan(p, false); err != nil {
-			return err
-		}
-	} else if decide(o.yes, a.interactive(), p.Disruptive()) == asked && !p.Empty() {
-		if err := p.WriteText(a.Stderr); err != nil { // whoever is asked must see it
-			return err
-		}
+	show := func() error { return a.printPlan(p, false) }
+	if o.json {
+		show = func() error { return p.WriteText(a.Stderr) } // stdout is for events
+	}
+	if err := show(); err != nil {
+		return err
 	}
 	if p.Empty() {
 		return nil
@@ -107,7 +150,7 @@ func (a *app) carryOut(ctx context.Context, seen *observed, p *plan.Plan, o appl
 	if p.Empty() && !o.json {
 		return result{}
 	}
-	view := a.view(p, o.json)
+	view := a.view(o.json)
 	defer view.Close()
 	stop := make(chan struct{})
 	var once sync.Once
@@ -131,9 +174,12 @@ func (a *app) carryOut(ctx context.Context, seen *observed, p *plan.Plan, o appl
 }
 
 // view chooses how progress is shown.
-func (a *app) view(_ *plan.Plan, asJSON bool) progress.View {
-	if asJSON {
+func (a *app) view(asJSON bool) progress.View {
+	switch {
+	case asJSON:
 		return progress.NewJSON(a.Stdout, a.Stderr)
+	case a.colour(a.StderrTerminal, a.noColour):
+		return progress.NewTerminal(a.Stderr, a.Size, time.Now)
 	}
 	return progress.NewPlain(a.Stderr, time.Now())
 }

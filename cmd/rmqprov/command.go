@@ -108,18 +108,32 @@ Exit status: 0 done, 1 failed, 2 changes (plan --detailed-exitcode only), 130 in
   rmqprov apply                # does it`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
-		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+
+		SuggestionsMinimumDistance: 2,
+		Args:                       knownVerb,
+		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.PersistentFlags().BoolVar(&a.noColour, "no-color", false, "no colours and no motion, as with NO_COLOR set")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return misuse{err, c.CommandPath()} })
 	for _, make := range []func(*app) *cobra.Command{
-		initCommand, validateCommand, fmtCommand, planCommand, applyCommand,
-		versionCommand,
+		initCommand, validateCommand, fmtCommand, planCommand, applyCommand, verifyCommand, statusCommand,
+		secretCommand, sshCommand, graphCommand, playbookCommand, versionCommand,
 	} {
 		root.AddCommand(explainMisuse(make(a)))
 	}
 	return root
+}
+
+// knownVerb complains about a first word that is no verb.
+func knownVerb(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("there is no verb %q", args[0])
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		text += "; did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return misuse{errors.New(text), c.CommandPath()}
 }
 
 // explainMisuse makes a verb's complaint about its arguments say where the

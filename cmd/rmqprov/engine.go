@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -87,4 +88,16 @@ func count(n int, one, many string) string {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %s", n, many)
+}
+
+// trouble names the hosts that could not be seen.
+func (o *observed) trouble() error {
+	var errs []error
+	for _, h := range o.want.Inventory.Hosts {
+		seen := o.got.Hosts[h.Name]
+		if err := cmp.Or(seen.Facts.Err, seen.Engine.Err); err != nil {
+			errs = append(errs, fmt.Errorf("host %s could not be seen: %w", h.Name, err))
+		}
+	}
+	return errors.Join(errs...)
 }

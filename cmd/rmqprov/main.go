@@ -14,6 +14,9 @@ import (
 var version = "dev"
 
 func main() {
+	// A reader of stdout that goes away (apply | head) must not kill a run
+	// half-way: the write fails instead.
+	signal.Ignore(syscall.SIGPIPE)
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	os.Exit(run(environment{

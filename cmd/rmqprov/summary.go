@@ -85,9 +85,9 @@ func (s summary) writeConsoles(w io.Writer) {
 			for i, h := range s.want.Inventory.Hosts {
 				name, access := "", ""
 				if i == 0 {
-					name, access = stack.Name+"/"+c.Name, s.access(stack, c)
+					name, access = stack.Name+"/"+c.Name, "\t"+s.access(stack, c)
 				}
-				fmt.Fprintf(w, "  %s\t%s\t%s\n", name, consoleURL(h, c), access)
+				fmt.Fprintf(w, "  %s\t%s%s\n", name, consoleURL(h, c), strings.TrimSuffix(access, "\t"))
 			}
 		}
 	}

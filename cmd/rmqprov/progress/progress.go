@@ -4,6 +4,7 @@ package progress
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -35,8 +36,11 @@ func place(e provision.Event) string {
 // seconds writes a duration as people compare them: 0.3s, 72.4s.
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1fs", d.Seconds()) }
 
+var escapes = regexp.MustCompile(`\x1b\[[0-9;?]*[A-Za-z]`)
+
 // clean makes one line of text from a host safe for a terminal and a log.
 func clean(text string) string {
+	text = escapes.ReplaceAllString(text, "")
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\t' || r == '\r':

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/rmqprov/rmqprov/playbooks"
+)
+
+func playbookCommand(a *app) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "playbook",
+		Short: "Look at the playbooks that rmqprov carries",
+		Example: `  rmqprov playbook list
+  rmqprov playbook show rabbitmq`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(&cobra.Command{
+		Use:     "list",
+		Short:   "List the playbooks that rmqprov carries",
+		Example: "  rmqprov playbook list",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			t := tabwriter.NewWriter(a.Stdout, 0, 8, 2, ' ', 0)
+			for _, info := range playbooks.List() {
+				fmt.Fprintf(t, "%s\t%s\n", info.Name, info.Description)
+			}
+			return t.Flush()
+		},
+	}, &cobra.Command{
+		Use:   "show NAME",
+		Short: "Show a playbook's inputs and their defaults",
+		Long:  "NAME is a playbook that rmqprov carries, or a folder of your own, written ./FOLDER.",
+		Example: `  rmqprov playbook show rabbitmq
+  rmqprov playbook show ./playbooks/orders`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return a.showPlaybook(args[0]) },
+	})
+	return c
+}
+
+func (a *app) showPlaybook(name string) error {
+	info, err := playbooks.Show(name, ".")
+	if diags, ok := errors.AsType[hcl.Diagnostics](err); ok {
+		if err := a.printDiagnostics(a.Stderr, playbooks.Sources(diags), diags); err != nil {
+			return err
+		}
+		return exit{status: statusFailed}
+	}
+	if err != nil {
+		return err
+	}
+	return writePlaybook(a.Stdout, info)
+}
+
+func writePlaybook(w io.Writer, info playbooks.Info) error {
+	fmt.Fprintf(w, "playbook %s: %s\n\n", info.Name, info.Description)
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprint(t, "INPUT\tTYPE\tDEFAULT\t\n")
+	for _, in := range info.Inputs {
+		value, note := in.Default, in.Description
+		if in.Required {
+			value = "(must be given)"
+		}
+		if in.Sensitive {
+			note = "(sensitive) " + note
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", in.Name, in.Type, value, note)
+	}
+	return t.Flush()
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rmqprov/rmqprov/playbooks"
+)
+
+func secretCommand(a *app) *cobra.Command {
+	var s source
+	c := &cobra.Command{
+		Use:   "secret [FILE] list | show [STACK/]NAME",
+		Short: "List the stacks' secrets, or print one",
+		Long: `list names the secrets of all stacks and touches no host. show prints the value of one: what the
+inventory gives, or what was generated, read where a running container has it mounted.`,
+		Example: `  rmqprov secret prod.hcl list
+  rmqprov secret prod.hcl show rabbitmq/admin_password`,
+		Args:      secretArguments,
+		ValidArgs: []string{"list", "show"},
+		RunE: func(c *cobra.Command, args []string) error {
+			s.file, args = secretFile(args)
+			if args[0] == "list" {
+				return a.listSecrets(s)
+			}
+			return a.showSecret(c.Context(), s, args[1])
+		},
+	}
+	s.flags(c)
+	return c
+}
+
+// secretFile splits the inventory from the deed that follows it. An inventory
+// that is called list or show is written ./list.
+func secretFile(args []string) (file string, rest []string) {
+	if len(args) > 0 && args[0] != "list" && args[0] != "show" {
+		return args[0], args[1:]
+	}
+	return defaultFile, args
+}
+
+func secretArguments(_ *cobra.Command, args []string) error {
+	_, rest := secretFile(args)
+	switch {
+	case len(rest) == 1 && rest[0] == "list", len(rest) == 2 && rest[0] == "show":
+		return nil
+	case len(rest) == 1 && rest[0] == "show":
+		return errors.New("show takes the name of a secret; list has the names")
+	}
+	return errors.New("say list, or show NAME")
+}
+
+func (a *app) listSecrets(s source) error {
+	want, err := a.load(s)
+	if err != nil {
+		return err
+	}
+	t := tabwriter.NewWriter(a.Stdout, 0, 8, 2, ' ', 0)
+	fmt.Fprint(t, "SECRET\tVALUE\n")
+	for _, stack := range want.Stacks {
+		for _, secret := range stack.Secrets {
+			origin := "generated once, kept in the swarm"
+			if secret.Value != "" {
+				origin = "given by the inventory"
+			}
+			fmt.Fprintf(t, "%s/%s\t%s\n", stack.Name, secret.Name, origin)
+		}
+	}
+	return t.Flush()
+}
+
+func (a *app) showSecret(ctx context.Context, s source, name string) error {
+	want, err := a.load(s)
+	if err != nil {
+		return err
+	}
+	stack, secret, err := findSecret(want.Stacks, name)
+	if err != nil {
+		return err
+	}
+	value := secret.Value
+	if value == "" {
+		seen, err := a.observe(ctx, want, 0)
+		if err != nil {
+			return err
+		}
+		defer seen.Close()
+		if value, err = seen.Secret(ctx, stack, secret.Name); err != nil {
+			return errors.Join(err, seen.trouble())
+		}
+	}
+	_, err = fmt.Fprintln(a.Stdout, value)
+	return err
+}
+
+// findSecret finds STACK/NAME, or NAME where only one stack has such a secret.
+func findSecret(stacks []playbooks.Stack, name string) (playbooks.Stack, playbooks.Secret, error) {
+	var known, matches []string
+	var stack playbooks.Stack
+	var secret playbooks.Secret
+	for _, s := range stacks {
+		for _, x := range s.Secrets {
+			full := s.Name + "/" + x.Name
+			known = append(known, full)
+			if full == name || x.Name == name {
+				matches = append(matches, full)
+				stack, secret = s, x
+			}
+		}
+	}
+	switch {
+	case len(matches) == 1:
+		return stack, secret, nil
+	case len(matches) > 1:
+		return stack, secret, fmt.Errorf("several stacks have a secret %s\n→ say which: %s", name, strings.Join(matches, ", "))
+	case len(known) == 0:
+		return stack, secret, errors.New("the stacks of this inventory have no secrets")
+	}
+	return stack, secret, fmt.Errorf("there is no secret %s\n→ these are there: %s", name, strings.Join(known, ", "))
+}
