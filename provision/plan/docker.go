@@ -136,6 +136,9 @@ func (b *builder) daemon(h inventory.Host) {
 // all gates before the next host.
 func (b *builder) addRestart(h inventory.Host, step Step) {
 	step.After = append(step.After, b.restarted...)
+	if len(b.restarted) == 0 {
+		step.After = append(step.After, b.gatesBefore(h)...)
+	}
 	var gates []ID
 	for _, s := range b.want.Stacks {
 		p := stackPlan{builder: b, stack: s, host: h.Name}
@@ -155,6 +158,19 @@ func (b *builder) addRestart(h inventory.Host, step Step) {
 	}
 	b.add(step)
 	b.restarted = append([]ID{step.ID}, gates...)
+}
+
+// gatesBefore plans the gates of all stacks that must hold before the first
+// host's Docker is restarted.
+func (b *builder) gatesBefore(h inventory.Host) []ID {
+	var ids []ID
+	for _, s := range b.want.Stacks {
+		p := stackPlan{builder: b, stack: s, host: h.Name}
+		if p.hasRecord() {
+			ids = append(ids, p.stackGates(p.slotLabels(), "before")...)
+		}
+	}
+	return ids
 }
 
 func (b *builder) daemonStep(h inventory.Host, facts state.Facts, exists bool, before map[string]any, changes []Change) Step {

@@ -228,8 +228,9 @@ func TestMakeMendsDriftAndNothingElse(t *testing.T) {
 		}, "host.b.docker : docker is not enabled"},
 		{"daemon.json edited", func(s state.Snapshot) {
 			s.Hosts["c"].Facts.Value.Files[DaemonPath] = state.File{Content: []byte(`{"debug": true}`)}
-		}, `host.c.db.before-stop.drain.db-03 : before stop of db-03
-host.c.daemon ← host.c.db.before-stop.drain.db-03 : differs in log-opts
+		}, `host.c.db.gate.formed.before : the stack changes
+host.c.db.before-stop.drain.db-03 ← host.c.db.gate.formed.before : before stop of db-03
+host.c.daemon ← host.c.db.before-stop.drain.db-03, host.c.db.gate.formed.before : differs in log-opts
 host.c.db.gate.started ← host.c.daemon : the stack changes
 host.c.db.gate.formed ← host.c.daemon : the stack changes`},
 		{"slot label removed", func(s state.Snapshot) {
@@ -254,11 +255,19 @@ stack.db.ready ←`},
 		{"config removed", func(s state.Snapshot) {
 			s.Swarm.Value.Configs = s.Swarm.Value.Configs[1:]
 		}, "stack.db.config.conf : no config of that content"},
+		{"a service that does not run", func(s state.Snapshot) {
+			s.Swarm.Value.Services[1].Spec.TaskTemplate.ContainerSpec.Image = "db:none"
+			s.Swarm.Value.Services[1].ServiceStatus = &swarm.ServiceStatus{DesiredTasks: 1}
+		}, `stack.db.begin : its gates held, and must hold again
+stack.db.service.db-02 ← stack.db.begin : differs in Image
+stack.db.gate.started.db-02 ← stack.db.service.db-02 : the stack changes
+stack.db.gate.formed ← stack.db.gate.started.db-02, stack.db.service.db-02 : the stack changes`},
 		{"image changed", func(s state.Snapshot) {
 			s.Swarm.Value.Services[1].Spec.TaskTemplate.ContainerSpec.Image = "db:0"
 		}, `stack.db.begin : its gates held, and must hold again
-stack.db.before-stop.drain.db-02 ← stack.db.begin : before stop of db-02
-stack.db.service.db-02 ← stack.db.before-stop.drain.db-02, stack.db.begin : differs in Image
+stack.db.gate.formed.before ← stack.db.begin : the stack changes
+stack.db.before-stop.drain.db-02 ← stack.db.begin, stack.db.gate.formed.before : before stop of db-02
+stack.db.service.db-02 ← stack.db.before-stop.drain.db-02, stack.db.begin, stack.db.gate.formed.before : differs in Image
 stack.db.gate.started.db-02 ← stack.db.service.db-02 : the stack changes
 stack.db.gate.formed.db-02 ← stack.db.gate.started.db-02, stack.db.service.db-02 : the stack changes
 stack.db.gate.formed ← stack.db.gate.formed.db-02, stack.db.gate.started.db-02, stack.db.service.db-02 : the stack changes
@@ -285,8 +294,9 @@ func TestMakeRollsOneMemberAtATime(t *testing.T) {
 	}
 	want := `
 stack.db.begin : its gates held, and must hold again
-stack.db.before-stop.drain.db-01 ← stack.db.begin : before stop of db-01
-stack.db.service.db-01 ← stack.db.before-stop.drain.db-01, stack.db.begin : differs in Env[A]
+stack.db.gate.formed.before ← stack.db.begin : the stack changes
+stack.db.before-stop.drain.db-01 ← stack.db.begin, stack.db.gate.formed.before : before stop of db-01
+stack.db.service.db-01 ← stack.db.before-stop.drain.db-01, stack.db.begin, stack.db.gate.formed.before : differs in Env[A]
 stack.db.gate.started.db-01 ← stack.db.service.db-01 : the stack changes
 stack.db.gate.formed.db-01 ← stack.db.gate.started.db-01, stack.db.service.db-01 : the stack changes
 stack.db.before-stop.drain.db-02 ← stack.db.begin, stack.db.gate.formed.db-01, stack.db.gate.started.db-01, stack.db.service.db-01 : before stop of db-02
@@ -302,8 +312,9 @@ func TestMakeRestartsDockerOnOneHostAtATime(t *testing.T) {
 	got := built(t, w)
 	w.Inventory.Docker.LogMaxSize = "10m" // not reloadable
 	want := `
-host.a.db.before-stop.drain.db-01 : before stop of db-01
-host.a.daemon ← host.a.db.before-stop.drain.db-01 : differs in log-opts
+host.a.db.gate.formed.before : the stack changes
+host.a.db.before-stop.drain.db-01 ← host.a.db.gate.formed.before : before stop of db-01
+host.a.daemon ← host.a.db.before-stop.drain.db-01, host.a.db.gate.formed.before : differs in log-opts
 host.a.db.gate.started ← host.a.daemon : the stack changes
 host.a.db.gate.formed ← host.a.daemon : the stack changes
 host.b.db.before-stop.drain.db-02 ← host.a.daemon, host.a.db.gate.formed, host.a.db.gate.started : before stop of db-02

@@ -116,90 +116,9 @@ func (b *builder) secretUser(objects []string) string {
 	return ""
 }
 
-// services plans what becomes of each service. Members of the roll's set
-// change one after the other, each after the gates of the one before.
-func (p *stackPlan) services() {
-	var before []ID // what a change of a running member waits for
-	forming := p.forming()
-	var first []ID
-	for i, svc := range p.stack.Services {
-		seen, exists := p.service(svc.Name)
-		step := Step{ID: serviceID(p.stack.Name, svc.Name), After: p.needs(svc)}
-		switch {
-		case !exists:
-			step.Kind, step.Summary, step.Why = Create, "create service "+svc.Name, "not deployed"
-			step.Action = CreateService{Spec: svc.Spec}
-			if forming && svc.Slot != "" && i > 0 {
-				step.After = append(step.After, first...)
-			}
-			if svc.Slot != "" && p.hasRecord() {
-				p.joined = append(p.joined, svc)
-			}
-		default:
-			changes := specChanges(likeWanted(p.named(seen.Spec), image(svc)), svc.Spec)
-			if len(changes) == 0 {
-				p.startsAnew(svc)
-				continue
-			}
-			step.Changes = short(changes)
-			step.Kind, step.Summary, step.Why = Update, "update service "+svc.Name, "differs in "+changedPaths(step.Changes)
-			step.Action = UpdateService{Spec: svc.Spec}
-			step.After = append(step.After, before...)
-			if restarts(changes) {
-				step.Disrupts = "restarts " + svc.Name + p.onHost(svc.Slot)
-				// A member is drained only when all that its successor needs is there.
-				step.After = append(step.After, p.hooks("before stop", svc, slices.Clone(step.After))...)
-			}
-		}
-		p.add(step)
-		gates := p.slotGates(svc, step.ID)
-		if step.Disrupts != "" && svc.Slot != "" {
-			// Back in the set, and not only up, before the next one goes.
-			gates = p.stackGates(append([]ID{step.ID}, gates...), svc.Slot)[1:]
-		}
-		p.changed = append(append(p.changed, step.ID), gates...)
-		if i == 0 {
-			first = append([]ID{step.ID}, gates...)
-		}
-		if step.Kind == Update && svc.Slot != "" {
-			before = append([]ID{step.ID}, gates...)
-		}
-	}
-}
-
-// startsAnew plans what follows when a member's slot comes to another host:
-// the node's label makes the swarm start it there, empty, and it must join.
-func (p *stackPlan) startsAnew(svc playbooks.Service) {
-	if !p.moved(svc) {
-		return
-	}
-	label := hostID(p.slots[svc.Slot], "node")
-	p.changed = append(append(p.changed, label), p.slotGates(svc, label)...)
-	p.joined = append(p.joined, svc)
-}
-
-// forming says that the stack's members start for the first time and that
-// the first of them must be up alone before the others look for it.
-func (p *stackPlan) forming() bool {
-	if p.stack.Form != playbooks.FormFirst {
-		return false
-	}
-	return !slices.ContainsFunc(p.stack.Services, func(s playbooks.Service) bool {
-		_, exists := p.service(s.Name)
-		return s.Slot != "" && exists
-	})
-}
-
-func (p *stackPlan) onHost(slot string) string {
-	if h := p.slots[slot]; h != "" {
-		return " on " + h
-	}
-	return ""
-}
-
 // needs lists all that must stand before a service may start.
 func (p *stackPlan) needs(svc playbooks.Service) []ID {
-	ids := append([]ID{swarmInit, p.id("begin")}, p.restarted...)
+	ids := []ID{swarmInit, p.id("begin")}
 	for _, n := range p.stack.Networks {
 		ids = append(ids, networkID(n))
 	}
@@ -329,6 +248,9 @@ func within(d time.Duration) time.Duration {
 // a whole where svc is none.
 func (p *stackPlan) hooks(moment string, svc playbooks.Service, after []ID) []ID {
 	var ids []ID
+	if moment == "before stop" && !p.runs(svc) {
+		return nil
+	}
 	for _, h := range p.stack.Hooks {
 		if h.Moment != moment || h.On == playbooks.OnSlot && svc.Slot == "" {
 			continue
@@ -416,17 +338,21 @@ func (p *stackPlan) settle() {
 	})
 }
 
-// stackGates plans the gates of the stack as a whole, one after the other,
-// after a member's change or after all. It returns all that the next step
-// waits for.
-func (p *stackPlan) stackGates(after []ID, slot string) []ID {
+// stackGates plans the gates of the stack as a whole, one after the other: when
+// is "before" a roll, the slot that has just changed, or "" after all. It returns
+// all that the next step waits for.
+func (p *stackPlan) stackGates(after []ID, when string) []ID {
 	for _, g := range p.stack.Gates {
 		if g.On == playbooks.OnSlot {
 			continue
 		}
 		id, name := p.id("gate", g.Name), g.Name
-		if slot != "" {
-			id, name = p.id("gate", g.Name, slot), g.Name+" after "+slot
+		switch when {
+		case "":
+		case "before":
+			id, name = p.id("gate", g.Name, when), g.Name+" before anything stops"
+		default:
+			id, name = p.id("gate", g.Name, when), g.Name+" after "+when
 		}
 		p.add(p.gateStep(id, g, name, GateServices(p.stack, g), after))
 		after = append(slices.Clone(after), id)

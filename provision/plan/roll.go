@@ -1,0 +1,148 @@
+package plan
+
+import (
+	"slices"
+
+	"github.com/rmqprov/rmqprov/playbooks"
+)
+
+// services plans what becomes of each service. What is missing or does not run
+// comes first, since nothing can be lost by it; members that run then change
+// one after the other, each when the gates hold.
+func (p *stackPlan) services() {
+	var running []change
+	forming := p.forming()
+	var first []ID
+	for _, svc := range p.stack.Services {
+		seen, exists := p.service(svc.Name)
+		if !exists {
+			first = p.create(svc, forming, first)
+			continue
+		}
+		changes := specChanges(likeWanted(p.named(seen.Spec), image(svc)), svc.Spec)
+		switch {
+		case len(changes) == 0:
+			p.startsAnew(svc)
+		case p.runs(svc) && restarts(changes):
+			running = append(running, change{svc, changes})
+		default:
+			p.note(svc, p.update(svc, changes))
+		}
+	}
+	p.roll(running)
+}
+
+// change is a service with what of it differs.
+type change struct {
+	service playbooks.Service
+	fields  []Change
+}
+
+// runs says whether a service has a task that runs.
+func (p *stackPlan) runs(svc playbooks.Service) bool {
+	seen, exists := p.service(svc.Name)
+	return exists && (seen.ServiceStatus == nil || seen.ServiceStatus.RunningTasks > 0)
+}
+
+// note adds the step of a service with the gates of its slot, and returns all
+// their ids.
+func (p *stackPlan) note(svc playbooks.Service, step Step) []ID {
+	p.add(step)
+	ids := append([]ID{step.ID}, p.slotGates(svc, step.ID)...)
+	p.changed = append(p.changed, ids...)
+	return ids
+}
+
+// create plans a new service. Where the set forms one first, first has the
+// steps of the member that was first; it is returned, or that of this one.
+func (p *stackPlan) create(svc playbooks.Service, forming bool, first []ID) []ID {
+	step := Step{
+		ID: serviceID(p.stack.Name, svc.Name), Kind: Create, Summary: "create service " + svc.Name, Why: "not deployed",
+		After: p.needs(svc), Action: CreateService{Spec: svc.Spec},
+	}
+	if forming && svc.Slot != "" {
+		step.After = append(step.After, first...)
+	}
+	if svc.Slot != "" && p.hasRecord() {
+		p.joined = append(p.joined, svc)
+	}
+	ids := p.note(svc, step)
+	if first == nil {
+		return ids
+	}
+	return first
+}
+
+// startsAnew plans what follows when a member's slot comes to another host:
+// the node's label makes the swarm start it there, empty, and it must join.
+func (p *stackPlan) startsAnew(svc playbooks.Service) {
+	if !p.moved(svc) {
+		return
+	}
+	label := hostID(p.slots[svc.Slot], "node")
+	p.changed = append(append(p.changed, label), p.slotGates(svc, label)...)
+	p.joined = append(p.joined, svc)
+}
+
+func (p *stackPlan) update(svc playbooks.Service, changes []Change) Step {
+	step := Step{
+		ID: serviceID(p.stack.Name, svc.Name), Kind: Update, Summary: "update service " + svc.Name,
+		Changes: short(changes), After: p.needs(svc), Action: UpdateService{Spec: svc.Spec},
+	}
+	step.Why = "differs in " + changedPaths(step.Changes)
+	return step
+}
+
+// roll plans the change of services that run: all gates must hold before the
+// first of them stops, what the playbook does before a stop comes before each,
+// and each is back in the set, not only up, before the next one goes.
+func (p *stackPlan) roll(running []change) {
+	if len(running) == 0 {
+		return
+	}
+	before := slices.Concat(p.changed, p.restarted, p.slotLabels())
+	if p.hasRecord() {
+		before = p.stackGates(append([]ID{p.id("begin")}, before...), "before")
+	}
+	for _, c := range running {
+		svc := c.service
+		step := p.update(svc, c.fields)
+		step.Disrupts = "restarts " + svc.Name + p.onHost(svc.Slot)
+		step.After = append(step.After, before...)
+		// A member is drained only when all that its successor needs is there.
+		step.After = append(step.After, p.hooks("before stop", svc, slices.Clone(step.After))...)
+		ids := p.note(svc, step)
+		if svc.Slot != "" {
+			before = p.stackGates(ids, svc.Slot)
+			p.changed = append(p.changed, before[len(ids):]...)
+		}
+	}
+}
+
+// slotLabels are the steps that bring the slots' labels to their hosts.
+func (p *stackPlan) slotLabels() []ID {
+	var ids []ID
+	for _, svc := range p.members() {
+		ids = append(ids, hostID(p.slots[svc.Slot], "node"))
+	}
+	return ids
+}
+
+func (p *stackPlan) onHost(slot string) string {
+	if h := p.slots[slot]; h != "" {
+		return " on " + h
+	}
+	return ""
+}
+
+// forming says that the stack's members start for the first time and that
+// the first of them must be up alone before the others look for it.
+func (p *stackPlan) forming() bool {
+	if p.stack.Form != playbooks.FormFirst {
+		return false
+	}
+	return !slices.ContainsFunc(p.members(), func(s playbooks.Service) bool {
+		_, exists := p.service(s.Name)
+		return exists
+	})
+}
