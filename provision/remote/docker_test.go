@@ -82,7 +82,7 @@ func TestDockerConnectionsLeaveRoom(t *testing.T) {
 	s.standIn("sudo", fakeSudo)
 	s.standIn("docker", "#!/bin/sh\nexec cat\n")
 	h := s.host()
-	for range maxSessions - otherSessions {
+	for range maxDocker {
 		c, err := h.DockerDial(t.Context())
 		must(t, err)
 		defer c.Close()

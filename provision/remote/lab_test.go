@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,14 +13,14 @@ import (
 )
 
 // labTarget is a real host: LAB_HOST, LAB_KEY and LAB_KNOWN_HOSTS name it, and
-// LAB_JUMP is an optional bastion.
+// LAB_JUMP is an optional bastion, LAB_USER and LAB_SUDO_PASSWORD are another user's.
 func labTarget(t *testing.T) Target {
 	t.Helper()
 	address := os.Getenv("LAB_HOST")
 	if address == "" {
 		t.Skip("LAB_HOST names no real host")
 	}
-	return Target{Name: "lab", Address: address, User: "ec2-user", Identity: os.Getenv("LAB_KEY"),
+	return Target{Name: "lab", Address: address, User: cmp.Or(os.Getenv("LAB_USER"), "ec2-user"), SudoPassword: os.Getenv("LAB_SUDO_PASSWORD"), Identity: os.Getenv("LAB_KEY"),
 		KnownHosts: os.Getenv("LAB_KNOWN_HOSTS"), Jump: os.Getenv("LAB_JUMP"), ConfigFile: "none"}
 }
 

@@ -103,6 +103,7 @@ func TestPutKeepsTheOldFileWhenTheHostDies(t *testing.T) {
 	checkLeaks(t)
 	s := newServer(t)
 	h := s.host()
+	h.sftpServers = []string{s.standIn("sftp-server", "#!/bin/sh\nexit 127\n")} // sshd has it built in
 	dir := t.TempDir()
 	name := filepath.Join(dir, "daemon.json")
 	must(t, os.WriteFile(name, []byte("old"), 0o644))
@@ -177,10 +178,27 @@ func TestPutRefusals(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestPutWithoutAnSFTPServer(t *testing.T) {
+	if _, err := os.Stat("/etc/ssh/sshd_config"); err == nil {
+		t.Skip("this machine has one")
+	}
+	_, h := putHost(t)
 	h.sftpServers = []string{"/no/such/server"}
-	if _, err := h.Put(t.Context(), File{Path: dir + "/x", Sudo: true}); err == nil || !strings.Contains(err.Error(), "no sftp-server on this host") {
+	if _, err := h.Put(t.Context(), File{Path: t.TempDir() + "/x", Sudo: true}); err == nil || !strings.Contains(err.Error(), "no sftp-server on this host") {
 		t.Error(err)
 	}
+}
+
+func TestPutBearsWithNoise(t *testing.T) {
+	s, h := putHost(t)
+	s.noise = "Welcome!"
+	file := File{Path: filepath.Join(t.TempDir(), "f"), Content: []byte("x")}
+	if _, err := h.Put(t.Context(), file); err != nil {
+		t.Fatal(err)
+	}
+	checkFile(t, file)
 }
 
 func TestRemove(t *testing.T) {

@@ -86,31 +86,42 @@ func (h *Host) sftp(ctx context.Context, sudo bool) (*sftpSession, error) {
 	if s := conn.files.take(sudo); s != nil {
 		return s, nil
 	}
-	p, err := h.startSFTP(ctx, conn, sudo)
-	if err != nil {
-		return nil, named(conn.who, "starting SFTP", err)
+	s, err := h.startSFTP(ctx, conn, sudo)
+	if _, none := errors.AsType[*ExitError](err); none && !sudo {
+		s, err = subsystemSFTP(ctx, conn)
 	}
-	s, err := p.speakSFTP(ctx)
 	if err != nil {
 		return nil, named(conn.who, "starting SFTP", err)
 	}
 	return s, nil
 }
 
-func (h *Host) startSFTP(ctx context.Context, conn *connection, sudo bool) (*process, error) {
-	if !sudo {
-		s, err := conn.open(ctx, false)
-		if err != nil {
-			return nil, err
-		}
-		return conn.follow(s, launch{name: "SFTP"}, "subsystem", "sftp")
-	}
-	c := Command{Script: runSFTPServer, Argv: h.sftpServers, Stdin: noInput{}, Sudo: true, Name: "sftp-server"}
+// startSFTP runs the server as a command: under sudo there is no other way, and
+// for the login user it is the one that bears with noise of rc files.
+func (h *Host) startSFTP(ctx context.Context, conn *connection, sudo bool) (*sftpSession, error) {
+	c := Command{Script: runSFTPServer, Argv: h.sftpServers, Stdin: noInput{}, Sudo: sudo, Name: "sftp-server"}
 	l, err := conn.prepare(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	return conn.begin(ctx, l)
+	p, err := conn.begin(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	return p.speakSFTP(ctx)
+}
+
+// subsystemSFTP asks sshd for the server: it may have one built in.
+func subsystemSFTP(ctx context.Context, conn *connection) (*sftpSession, error) {
+	s, err := conn.open(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	p, err := conn.follow(s, launch{name: "SFTP"}, "subsystem", "sftp")
+	if err != nil {
+		return nil, err
+	}
+	return p.speakSFTP(ctx)
 }
 
 // noInput stands for a stdin that is written to later.

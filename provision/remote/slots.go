@@ -14,36 +14,35 @@ const (
 	// allows 10 (MaxSessions); two are left for stopping commands, and for
 	// those that were stopped and have not ended yet.
 	maxSessions = 8
-	// otherSessions is how many of them Docker connections must leave:
-	// http.Transport keeps idle ones, and commands would wait for those.
-	otherSessions = 3
+	// maxDocker leaves three of them to others: http.Transport keeps idle
+	// connections to Docker, and commands would wait for those.
+	maxDocker = maxSessions - 3
 
 	refusedPause = 200 * time.Millisecond
-	refusedTries = 15
+	// refusedAlone and refusedPatience are how long a host may refuse a
+	// session while none and while some of ours are open.
+	refusedAlone    = 3 * time.Second
+	refusedPatience = 2 * time.Minute
 )
 
-// errTooManySessions means that sshd refused a session though no other is open
-// that could end.
+// errTooManySessions means that sshd went on refusing a session.
 var errTooManySessions = errors.New("sshd refuses another session: raise MaxSessions in sshd_config (10 is its default)")
 
 // slots counts the sessions of a connection.
 type slots struct {
 	mu     sync.Mutex
-	limit  int
 	used   int
 	docker int
 	freed  chan struct{} // closed and replaced when a slot is given back
 }
 
-func newSlots() *slots {
-	return &slots{limit: maxSessions, freed: make(chan struct{})}
-}
+func newSlots() *slots { return &slots{freed: make(chan struct{})} }
 
 // try takes a slot, or returns what is closed when it is worth another try.
 func (s *slots) try(docker bool) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.used >= s.limit || docker && s.docker >= max(1, s.limit-otherSessions) {
+	if s.used >= maxSessions || docker && s.docker >= maxDocker {
 		return s.freed
 	}
 	s.used++
@@ -53,24 +52,30 @@ func (s *slots) try(docker bool) <-chan struct{} {
 	return nil
 }
 
+// release gives a slot back and wakes those who wait for one.
 func (s *slots) release(docker bool) {
+	s.giveBack(docker)
+	s.wake()
+}
+
+// giveBack gives back the slot of a session that was refused. It wakes nobody:
+// the others would only be refused in their turn. It returns how many are left
+// in use, and what is closed when one of those ends.
+func (s *slots) giveBack(docker bool) (left int, freed <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.used--
 	if docker {
 		s.docker--
 	}
-	close(s.freed)
-	s.freed = make(chan struct{})
+	return s.used, s.freed
 }
 
-// refused learns from a session that sshd refused how many it allows. It
-// returns false when none of ours is left that could make room.
-func (s *slots) refused() bool {
+func (s *slots) wake() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.limit = max(1, min(s.limit, s.used-1))
-	return s.used > 1
+	close(s.freed)
+	s.freed = make(chan struct{})
 }
 
 // acquire waits for a slot. An idle SFTP session is given up for it.
@@ -99,9 +104,10 @@ type session struct {
 }
 
 // open opens a session channel, waiting while as many are open as the host
-// allows.
+// allows: its MaxSessions may be lower than usual, and what was stopped may
+// still be ending there.
 func (c *connection) open(ctx context.Context, docker bool) (*session, error) {
-	for try := 1; ; try++ {
+	for since := time.Now(); ; {
 		if err := c.acquire(ctx, docker); err != nil {
 			return nil, err
 		}
@@ -109,18 +115,23 @@ func (c *connection) open(ctx context.Context, docker bool) (*session, error) {
 		if err == nil {
 			return &session{ch, requests, func() { c.slots.release(docker) }}, nil
 		}
-		_, denied := openChannelError(err)
-		alone := denied && !c.slots.refused()
-		c.slots.release(docker)
-		switch {
-		case !denied:
+		if _, refused := openChannelError(err); !refused {
+			c.slots.release(docker)
 			return nil, err
-		case alone && try >= refusedTries:
+		}
+		left, freed := c.slots.giveBack(docker)
+		c.files.closeIdle()
+		if waited := time.Since(since); waited > refusedPatience || left == 0 && waited > refusedAlone {
+			c.slots.wake()
 			return nil, errors.Join(errTooManySessions, err)
-		case alone: // what was stopped before may still be ending there
-			if err := sleep(ctx, refusedPause); err != nil {
-				return nil, err
-			}
+		}
+		select {
+		case <-freed:
+			since = time.Now()
+		case <-time.After(refusedPause):
+		case <-ctx.Done():
+			c.slots.wake()
+			return nil, context.Cause(ctx)
 		}
 	}
 }
@@ -162,15 +173,4 @@ func (c *connection) openChannel(ctx context.Context) (ssh.Channel, <-chan *ssh.
 
 func openChannelError(err error) (*ssh.OpenChannelError, bool) {
 	return errors.AsType[*ssh.OpenChannelError](err)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
