@@ -162,17 +162,15 @@ func readTasks(ctx context.Context, docker *client.Client, id string) (taskProgr
 	}
 	for _, t := range tasks.Items {
 		switch {
-		case t.DesiredState != swarm.TaskStateRunning && t.Status.Err == "":
+		case !plan.SameTask(t.Spec, svc.Spec.TaskTemplate): // of before the update
 		case t.Status.State == swarm.TaskStateRunning && t.DesiredState == swarm.TaskStateRunning:
-			// Right after an update the old tasks still run.
-			if plan.SameTask(t.Spec, svc.Spec.TaskTemplate) {
-				p.running++
-			}
-		default:
+			p.running++
+		case t.DesiredState == swarm.TaskStateRunning || t.Status.Err != "":
 			p.waiting = append(p.waiting, taskLine(t))
 		}
 	}
 	slices.Sort(p.waiting)
+	p.waiting = slices.Compact(p.waiting)
 	return p, nil
 }
 
