@@ -18,7 +18,6 @@ client_addr = "0.0.0.0"
 ports {
   http = 8500
 }
-ui = true
 
 performance {
   # Elections and heartbeats at the speed meant for production. The default of
