@@ -252,7 +252,7 @@ playbook "rabbitmq" {
 
   slots "rabbitmq" { count = input.members }
 
-  config "rabbitmq.conf"   { file = "rabbitmq.conf" }
+  config "rabbitmq.conf" { file = "rabbitmq.conf" }
   config "enabled_plugins" { file = "enabled_plugins" }
 
   # All members at once. The one whose entry in Consul is the oldest selects
