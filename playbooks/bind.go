@@ -1,6 +1,7 @@
 package playbooks
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -51,12 +52,7 @@ func bindOne(inv *inventory.Inventory, want inventory.Stack) (Stack, hcl.Diagnos
 	}
 	pb, diags := f.decode()
 	if diags.HasErrors() {
-		for _, d := range diags {
-			if d.Subject == nil {
-				d.Subject = &want.Range
-			}
-		}
-		return Stack{}, f.attach(diags)
+		return Stack{}, f.attach(place(diags, want.Range))
 	}
 	b := &binder{inv: inv, want: want, folder: f, playbook: pb, diags: diags, names: map[string]cty.Value{}}
 	b.scope = inv.Scope.In(f.fs, b.names)
@@ -65,6 +61,18 @@ func bindOne(inv *inventory.Inventory, want inventory.Stack) (Stack, hcl.Diagnos
 	}
 	b.run()
 	return b.stack, f.attach(b.diags)
+}
+
+// place points what has no place at the stack, and puts the rest in the order
+// of the file, which HCL does not keep.
+func place(diags hcl.Diagnostics, stack hcl.Range) hcl.Diagnostics {
+	for _, d := range diags {
+		if d.Subject == nil {
+			d.Subject = &stack
+		}
+	}
+	slices.SortStableFunc(diags, func(a, b *hcl.Diagnostic) int { return cmp.Compare(a.Subject.Start.Byte, b.Subject.Start.Byte) })
+	return diags
 }
 
 // binder carries what is known so far while one stack is put together.

@@ -56,6 +56,11 @@ playbook "rabbitmq" {
     type        = string
     default     = "/"
     description = "the virtual host made at the first start"
+
+    validation {
+      condition     = can(regex("^[^\\s#'\"\\\\$`]+$", input.vhost))
+      error_message = "No spaces, quotes, backslashes, # or $: the name stands in configuration files."
+    }
   }
 
   input "plugins" {
@@ -192,7 +197,7 @@ playbook "rabbitmq" {
     # Started in a shell because a container may have 2^30 file handles, for
     # which every Erlang machine, also that of a command, reserves gigabytes.
     cli  = "ulimit -Sn 1024; exec"
-    eval = ["bash", "-c", "ulimit -Sn 1024; exec rabbitmqctl -q eval \"$0\""]
+    eval = ["bash", "-c", "${local.cli} rabbitmqctl -q eval \"$0\""]
 
     # Pieces of Erlang for `rabbitmqctl eval`; names of functions changed in 3.12.
     nodes = <<-EOT
