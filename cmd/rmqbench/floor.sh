@@ -36,8 +36,11 @@ on() {
 		"ec2-user@$1" "${@:2}"
 }
 
-# root ADDRESS [ARGUMENT...]: runs standard input as a shell script there.
-root() { on "$1" sudo bash -euo pipefail -s -- "${@:2}"; }
+# root ADDRESS [ARGUMENT...]: runs standard input as a shell script there. It is a function there, so
+# that its commands cannot read the rest of it.
+root() {
+	{ echo 'main() {' && cat && echo '}; main "$@" </dev/null'; } | on "$1" sudo bash -euo pipefail -s -- "${@:2}"
+}
 
 # external STACK SECTION KEY: the name of the Docker object that a stack file means by KEY.
 external() {
@@ -54,7 +57,7 @@ install_docker() {
 		$(cat "$dir/daemon.json")
 		JSON
 		export DEBIAN_FRONTEND=noninteractive LC_ALL=C
-		exec </dev/null >/dev/null
+		exec >/dev/null
 		apt-get -q -y -o Acquire::Languages=none update
 		apt-get -q -y --no-install-recommends install docker.io docker-cli ca-certificates
 		systemctl enable --now docker
@@ -70,16 +73,16 @@ pull() {
 		images+=("$(sed -n 's/^ *image: *//p' "$dir/stacks/$stack/stack.yml" | head -n 1)")
 	done
 	root "$1" "${images[@]}" <<-'END'
-		for image; do docker pull -q "$image"; done >/dev/null </dev/null
+		for image; do docker pull -q "$image"; done >/dev/null
 	END
 	say "$1: pulled ${*:2}"
 }
 
 init_swarm() {
 	root "$first" "$first" <<-'END' >"$work/token.part"
-		docker swarm init --advertise-addr "$1" >/dev/null </dev/null
-		docker node update --label-add rmqprov.slot.consul-01=true "$(docker node ls -q)" >/dev/null </dev/null
-		docker swarm join-token -q manager </dev/null
+		docker swarm init --advertise-addr "$1" >/dev/null
+		docker node update --label-add rmqprov.slot.consul-01=true "$(docker node ls -q)" >/dev/null
+		docker swarm join-token -q manager
 	END
 	mv "$work/token.part" "$work/token"
 	say "$first: swarm init"
@@ -89,8 +92,9 @@ init_swarm() {
 join() {
 	until [[ -e $work/token ]]; do sleep 0.02; done
 	root "$1" "$1" "$first" "$2" <<-END
-		docker swarm join --advertise-addr "\$1" --token "$(cat "$work/token")" "\$2:2377" >/dev/null </dev/null
-		until docker node update --label-add "rmqprov.slot.consul-0\$3=true" self >/dev/null 2>&1 </dev/null; do sleep 0.1; done
+		docker swarm join --advertise-addr "\$1" --token "$(cat "$work/token")" "\$2:2377" >/dev/null
+		id=\$(docker info -f '{{.Swarm.NodeID}}')
+		until docker node update --label-add "rmqprov.slot.consul-0\$3=true" "\$id" >/dev/null 2>&1; do sleep 0.1; done
 	END
 	say "$1: joined"
 }
@@ -104,7 +108,7 @@ prepare() {
 		"$(external rabbitmq secrets erlang_cookie)" "$(external rabbitmq secrets admin_conf)" "$(external rabbitmq secrets admin_password)" \
 		"$(external haproxy configs haproxy.cfg)" "$(external haproxy secrets stats_password)" <<-'END'
 		cd /etc/rmqprov/stacks
-		exec </dev/null >/dev/null
+		exec >/dev/null
 		random() { head -c "$1" /dev/urandom | base64 -w 0 | tr '+/' 'ab'; }
 		config() { docker config create "$1" "$2" & }
 		secret() { docker secret create "$1" - & }
@@ -140,29 +144,23 @@ await_consul() {
 # label ADDRESS SLOT: the host holds the slot, and swarm starts the service that waits for it.
 label() {
 	root "$1" "rmqprov.slot.$2=true" <<-'END'
-		docker node update --label-add "$1" self >/dev/null </dev/null
+		docker node update --label-add "$1" "$(docker info -f '{{.Swarm.NodeID}}')" >/dev/null
 	END
 }
 
-# form_rabbitmq starts the first member alone, and then the others: together, they can form two clusters.
 form_rabbitmq() {
-	label "$first" rabbitmq-01
+	local i
+	for i in "${!hosts[@]}"; do background label "${hosts[i]}" "rabbitmq-0$((i + 1))"; done
 	root "$first" <<-'END'
 		until id=$(docker ps -q -f name=rabbitmq_rabbitmq-01) && [[ $id ]]; do sleep 0.05; done
-		echo "$id" >/run/floor-member
-		docker exec -i "$id" bash -c 'until (: </dev/tcp/127.0.0.1/5672) 2>/dev/null; do sleep 0.1; done' </dev/null
-	END
-	say "RabbitMQ: the first member is up"
-	local i
-	for i in "${!others[@]}"; do background label "${others[i]}" "rabbitmq-0$((i + 2))"; done
-	root "$first" <<-'END'
-		docker exec -i "$(cat /run/floor-member)" rabbitmqctl -q eval '
+		docker exec -i "$id" bash -c 'until (: </dev/tcp/127.0.0.1/5672) 2>/dev/null; do sleep 0.1; done'
+		docker exec -i "$id" rabbitmqctl -q eval '
 			Want = [list_to_atom("rabbit@rabbitmq-0" ++ integer_to_list(N)) || N <- [1, 2, 3]],
 			View = fun(Node) -> case rpc:call(Node, rabbit_nodes, list_running, [], 5000) of L when is_list(L) -> lists:sort(L); _ -> no end end,
 			Formed = fun(Again) ->
 				case [Node || Node <- Want, View(Node) =/= Want] of [] -> ok; _ -> timer:sleep(100), Again(Again) end
 			end,
-			Formed(Formed).' >/dev/null </dev/null
+			Formed(Formed).' >/dev/null
 		listed() {
 			exec 3<>/dev/tcp/127.0.0.1/8500
 			printf 'GET /v1/catalog/service/rabbitmq HTTP/1.0\r\n\r\n' >&3
@@ -175,7 +173,7 @@ form_rabbitmq() {
 
 deploy_haproxy() {
 	root "$first" <<-'END'
-		docker stack deploy -c /etc/rmqprov/stacks/haproxy/stack.yml haproxy >/dev/null </dev/null
+		docker stack deploy -c /etc/rmqprov/stacks/haproxy/stack.yml haproxy >/dev/null
 	END
 	local host
 	for host in "${hosts[@]}"; do background await_haproxy "$host"; done
@@ -194,7 +192,10 @@ await_haproxy() {
 
 # background COMMAND...: beside what follows; its failure ends the script.
 background() {
-	{ "$@" || kill $$; } &
+	(
+		trap '(($? == 0)) || kill $$' EXIT
+		"$@"
+	) &
 	jobs+=($!)
 }
 
