@@ -139,7 +139,11 @@ type taskProgress struct {
 func (p taskProgress) done() bool { return !p.updating && p.desired > 0 && p.running >= p.desired }
 
 func (p taskProgress) String() string {
-	return fmt.Sprintf("%d of %d tasks run %s", p.running, p.desired, strings.Join(p.waiting, ", "))
+	text := fmt.Sprintf("%d of %d tasks run", p.running, p.desired)
+	if len(p.waiting) > 0 {
+		text += "; others are " + strings.Join(p.waiting, ", ")
+	}
+	return text
 }
 
 func readTasks(ctx context.Context, docker *client.Client, id string) (taskProgress, error) {
