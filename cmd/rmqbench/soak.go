@@ -22,6 +22,7 @@ func soak(ctx context.Context, runs int, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	l.Password = password
 	defer l.Down(context.WithoutCancel(ctx))
 	fmt.Fprintf(out, "%-5s%-24s%-10s%s\n", "run", "first member's host", "apply", "outcome")
 	whole := 0
@@ -66,7 +67,7 @@ func form(ctx context.Context, l *lab.Lab, slow bool) (time.Duration, error) {
 		}
 	}
 	begin := time.Now()
-	err := l.Apply(ctx)
+	_, err := l.Apply(ctx)
 	took := time.Since(begin)
 	if err != nil {
 		return took, err

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,13 +14,11 @@ import (
 	"strings"
 )
 
-// Password is the RabbitMQ administrator's password in clusters that Rmqprov makes.
-const Password = "lab-Password.2357"
-
 // Lab is a set of hosts on this machine.
 type Lab struct {
-	Name   string
-	Subnet string // "10.80.0.0/24"
+	Name     string
+	Subnet   string // "10.80.0.0/24"
+	Password string // RabbitMQ's administrator gets it; "": rmqprov makes one
 
 	root  string // the repository
 	hosts []Host
@@ -45,18 +42,20 @@ func New(name, subnet string, log io.Writer) (*Lab, error) {
 	return &Lab{Name: name, Subnet: subnet, root: root, log: log}, nil
 }
 
+// repository is the nearest directory above the working directory, or that one, with a go.mod.
 func repository() (string, error) {
-	dir, err := os.Getwd()
-	for err == nil {
+	start, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for dir := start; ; dir = filepath.Dir(dir) {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
 			return dir, nil
 		}
 		if dir == filepath.Dir(dir) {
-			return "", errors.New("the working directory is in no clone of the repository: there is no go.mod here or above")
+			return "", fmt.Errorf("%s is in no clone of the repository: no go.mod here or above", start)
 		}
-		dir = filepath.Dir(dir)
 	}
-	return "", err
 }
 
 // Up brings up n hosts that are new, whatever was there before. Host i runs the ith system, and
@@ -100,24 +99,31 @@ func (l *Lab) Dir() string { return filepath.Join(l.root, ".lab", l.Name) }
 // Inventory is the lab's inventory file.
 func (l *Lab) Inventory() string { return filepath.Join(l.Dir(), "lab.hcl") }
 
-// Rmqprov prepares a run of rmqprov with the lab's environment and Password.
+// Rmqprov prepares a run of rmqprov with the lab's environment.
 func (l *Lab) Rmqprov(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, filepath.Join(l.root, "bin", "rmqprov"), args...)
 	cmd.Dir = l.root
-	cmd.Env = append(os.Environ(), "RMQ_ADMIN_PASSWORD="+Password,
+	cmd.Env = append(os.Environ(), "RMQ_ADMIN_PASSWORD="+l.Password,
 		"LAB_KEY="+filepath.Join(l.Dir(), "key"), "LAB_KNOWN_HOSTS="+filepath.Join(l.Dir(), "known_hosts"))
 	return cmd
 }
 
-// Apply applies the lab's inventory.
-func (l *Lab) Apply(ctx context.Context) error {
-	var out bytes.Buffer
-	cmd := l.Rmqprov(ctx, "apply", "--yes", l.Inventory())
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("rmqprov apply: %w:\n%s", err, out.String())
+// Apply applies the lab's inventory, and returns what it printed.
+func (l *Lab) Apply(ctx context.Context) (string, error) {
+	out, err := l.Rmqprov(ctx, "apply", "--yes", l.Inventory()).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("rmqprov apply: %w:\n%s", err, out)
 	}
-	return nil
+	return string(out), nil
+}
+
+// Secret is the value of a secret of the cluster, such as "haproxy/stats_password".
+func (l *Lab) Secret(ctx context.Context, name string) (string, error) {
+	out, err := l.Rmqprov(ctx, "secret", l.Inventory(), "show", name).Output()
+	if err != nil {
+		return "", fmt.Errorf("rmqprov secret show %s: %w", name, err)
+	}
+	return strings.TrimSpace(string(out)), nil
 }
 
 // Root runs a shell script as root on a host, past its network and sshd, and returns what it
