@@ -82,7 +82,7 @@ func watchProcesses(t *testing.T, l *lab.Lab) (stop func() string) {
 	const watch = `systemd-run -q --unit watch-processes sh -c 'while :; do
 	cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null
 	sleep 0.2
-done | tr "\0" "\n" | awk "!seen[\$0]++" >/run/seen-processes'
+done >/run/seen-processes'
 `
 	ctx := context.WithoutCancel(t.Context())
 	for _, h := range l.Hosts() {
@@ -93,7 +93,7 @@ done | tr "\0" "\n" | awk "!seen[\$0]++" >/run/seen-processes'
 	return func() string {
 		var all strings.Builder
 		for _, h := range l.Hosts() {
-			out, err := l.Root(ctx, h.Name, "systemctl stop watch-processes; cat /run/seen-processes\n")
+			out, err := l.Root(ctx, h.Name, "systemctl stop watch-processes; tr '\\0' '\\n' </run/seen-processes | sort -u\n")
 			if err != nil {
 				t.Fatal(err)
 			}
