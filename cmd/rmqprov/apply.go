@@ -3,9 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -53,7 +51,10 @@ On a terminal it asks before it changes anything; --yes does not. Without a term
 	return c
 }
 
-func (a *app) apply(ctx context.Context, o applying) (err error) {
+func (a *app) apply(ctx context.Context, o applying) error {
+	if o.parallel < 0 {
+		return fmt.Errorf("--parallel is a number of steps, not %d", o.parallel)
+	}
 	began := time.Now()
 	want, err := a.load(o.source)
 	if err != nil {
@@ -63,7 +64,7 @@ func (a *app) apply(ctx context.Context, o applying) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, seen.Close()) }()
+	defer seen.Close()
 	p, err := plan.Make(seen.want, seen.got)
 	if err != nil {
 		return err
@@ -78,7 +79,7 @@ func (a *app) apply(ctx context.Context, o applying) (err error) {
 		}
 		defer release()
 	}
-	result := a.carryOut(ctx, seen, p, o)
+	result := a.carryOut(ctx, seen.Apply, p, o.json)
 	if !o.json {
 		s := summary{want: want, file: o.file, connections: seen.Connections(), result: result, took: time.Since(began)}
 		if err := s.write(a.Stdout); err != nil {
@@ -145,22 +146,25 @@ type result struct {
 	stopped bool // an interrupt came
 }
 
-// carryOut applies a plan and shows it.
-func (a *app) carryOut(ctx context.Context, seen *observed, p *plan.Plan, o applying) result {
-	if p.Empty() && !o.json {
+// engine carries a plan out, as provision.Session's Apply does.
+type engine func(ctx context.Context, p *plan.Plan, stop <-chan struct{}, emit func(provision.Event)) provision.Report
+
+// carryOut applies a plan and shows it. The first interrupt begins no new
+// steps, the second ends ctx.
+func (a *app) carryOut(ctx context.Context, apply engine, p *plan.Plan, asJSON bool) result {
+	if p.Empty() && !asJSON {
 		return result{}
 	}
-	view := a.view(o.json)
+	view := a.view(asJSON)
 	defer view.Close()
 	stop := make(chan struct{})
-	var once sync.Once
 	a.stop.gently(func() {
-		once.Do(func() { close(stop) })
+		close(stop)
 		view.Note("Interrupted: no new steps begin, and those at work end. ^C again breaks them off.")
 	})
 	defer a.stop.gently(nil)
 	clock := newStopwatch(p)
-	report := seen.Apply(ctx, p, stop, func(e provision.Event) {
+	report := apply(ctx, p, stop, func(e provision.Event) {
 		clock.event(e)
 		view.Event(e)
 	})

@@ -152,3 +152,49 @@ func TestTheFirstInterruptIsGentle(t *testing.T) {
 		}
 	})
 }
+
+// TestAnInterruptedApplyEndsWhatIsAtWork stands in for the engine: one step is
+// at work when the interrupt comes, and another has not begun.
+func TestAnInterruptedApplyEndsWhatIsAtWork(t *testing.T) {
+	p := &plan.Plan{Steps: []plan.Step{{ID: "host.a.docker", Host: "a", Action: plan.InstallDocker{}}, {ID: "swarm.init"}}}
+	signals := make(chan os.Signal)
+	ctx, stop := watch(signals)
+	defer stop.end()
+	var out, errs bytes.Buffer
+	a := &app{environment: environment{Stdout: &out, Stderr: &errs, Env: noEnv}, stop: stop}
+	r := a.carryOut(ctx, func(ctx context.Context, p *plan.Plan, stop <-chan struct{}, emit func(provision.Event)) provision.Report {
+		emit(provision.Event{Time: time.Now(), Kind: provision.Started, Step: "host.a.docker", Host: "a"})
+		signals <- os.Interrupt
+		select {
+		case <-stop:
+		case <-ctx.Done():
+			t.Error("the first interrupt broke off what was at work")
+		}
+		return provision.Report{Outcomes: []provision.Outcome{{Step: p.Steps[0], Kind: provision.Done}, {Step: p.Steps[1], Kind: provision.Skipped}}}
+	}, p, false)
+	if got := a.status(ctx, a.outcome(ctx, r, "prod.hcl")); got != statusInterrupted {
+		t.Errorf("exit status %d, want %d", got, statusInterrupted)
+	}
+	for _, want := range []string{"Interrupted: no new steps begin", "because the run was stopped: 1 step", "goes on from here"} {
+		if !strings.Contains(errs.String(), want) {
+			t.Errorf("stderr does not say %q:\n%s", want, errs.String())
+		}
+	}
+}
+
+func noEnv(string) (string, bool) { return "", false }
+
+func TestApplyJSONWritesNothingButEvents(t *testing.T) {
+	var out, errs bytes.Buffer
+	ctx, stop := watch(nil)
+	defer stop.end()
+	a := &app{environment: environment{Stdout: &out, Stderr: &errs, Env: noEnv}, stop: stop}
+	a.carryOut(ctx, func(_ context.Context, _ *plan.Plan, _ <-chan struct{}, emit func(provision.Event)) provision.Report {
+		emit(provision.Event{Time: time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC), Kind: provision.Summary, Elapsed: time.Second, Message: "nothing <to> do"})
+		return provision.Report{}
+	}, &plan.Plan{}, true)
+	want := `{"time":"2026-11-24T08:00:00Z","event":"summary","step":"","host":"","elapsed_ms":1000,"message":"nothing <to> do"}` + "\n"
+	if out.String() != want || errs.Len() > 0 {
+		t.Errorf("stdout %q, want %q; stderr %q", out.String(), want, errs.String())
+	}
+}

@@ -117,7 +117,7 @@ Exit status: 0 done, 1 failed, 2 changes (plan --detailed-exitcode only), 130 in
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return misuse{err, c.CommandPath()} })
 	for _, make := range []func(*app) *cobra.Command{
 		initCommand, validateCommand, fmtCommand, planCommand, applyCommand, verifyCommand, statusCommand,
-		secretCommand, sshCommand, graphCommand, playbookCommand, versionCommand,
+		secretCommand, sshCommand, tunnelCommand, graphCommand, playbookCommand, versionCommand,
 	} {
 		root.AddCommand(explainMisuse(make(a)))
 	}

@@ -94,10 +94,15 @@ func count(n int, one, many string) string {
 func (o *observed) trouble() error {
 	var errs []error
 	for _, h := range o.want.Inventory.Hosts {
-		seen := o.got.Hosts[h.Name]
-		if err := cmp.Or(seen.Facts.Err, seen.Engine.Err); err != nil {
+		if err := o.hostError(h.Name); err != nil {
 			errs = append(errs, fmt.Errorf("host %s could not be seen: %w", h.Name, err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// hostError says why a host could not be seen; nil when it was.
+func (o *observed) hostError(name string) error {
+	seen := o.got.Hosts[name]
+	return cmp.Or(seen.Facts.Err, seen.Engine.Err)
 }

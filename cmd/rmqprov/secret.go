@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -113,13 +112,5 @@ func findSecret(stacks []playbooks.Stack, name string) (playbooks.Stack, playboo
 			}
 		}
 	}
-	switch {
-	case len(matches) == 1:
-		return stack, secret, nil
-	case len(matches) > 1:
-		return stack, secret, fmt.Errorf("several stacks have a secret %s\n→ say which: %s", name, strings.Join(matches, ", "))
-	case len(known) == 0:
-		return stack, secret, errors.New("the stacks of this inventory have no secrets")
-	}
-	return stack, secret, fmt.Errorf("there is no secret %s\n→ these are there: %s", name, strings.Join(known, ", "))
+	return stack, secret, oneOf("secret", name, matches, known)
 }

@@ -50,9 +50,9 @@ func (a *app) ssh(ctx context.Context, s source, name string, command []string) 
 	if err != nil {
 		return err
 	}
-	program, err := exec.LookPath("ssh")
+	program, err := openSSH(name)
 	if err != nil {
-		return fmt.Errorf("a shell on %s needs the ssh program of OpenSSH: %w", name, err)
+		return err
 	}
 	if len(command) > 0 && command[0] == "--" {
 		command = command[1:]
@@ -67,6 +67,15 @@ func (a *app) ssh(ctx context.Context, s source, name string, command []string) 
 		return exit{status: ended.ExitCode()}
 	}
 	return err
+}
+
+// openSSH finds the ssh program.
+func openSSH(host string) (string, error) {
+	program, err := exec.LookPath("ssh")
+	if err != nil {
+		return "", fmt.Errorf("going to %s needs the ssh program of OpenSSH on this machine: %w", host, err)
+	}
+	return program, nil
 }
 
 func findHost(inv *inventory.Inventory, name string) (inventory.Host, error) {

@@ -45,6 +45,8 @@ func partOf(s plan.Step) string {
 		return "files"
 	case plan.CreateNetwork, plan.RemoveNetwork:
 		return "networks"
+	case plan.CreateConfig, plan.RemoveConfig, plan.CreateSecret, plan.RemoveSecret:
+		return "configs and secrets" // long before their stack's turn comes
 	}
 	if rest, ok := strings.CutPrefix(string(s.ID), "stack."); ok {
 		name, _, _ := strings.Cut(rest, ".")

@@ -83,11 +83,11 @@ func (s summary) writeConsoles(w io.Writer) {
 			fmt.Fprint(w, head)
 			head = ""
 			for i, h := range s.want.Inventory.Hosts {
-				name, access := "", ""
+				name, login := "", ""
 				if i == 0 {
-					name, access = stack.Name+"/"+c.Name, "\t"+s.access(stack, c)
+					name, login = stack.Name+"/"+c.Name, "\t"+access(s.file, stack, c)
 				}
-				fmt.Fprintf(w, "  %s\t%s%s\n", name, consoleURL(h, c), strings.TrimSuffix(access, "\t"))
+				fmt.Fprintf(w, "  %s\t%s%s\n", name, consoleURL(h, c), strings.TrimSuffix(login, "\t"))
 			}
 		}
 	}
@@ -98,13 +98,13 @@ func consoleURL(h inventory.Host, c playbooks.Console) string {
 }
 
 // access says as whom to log in, and how to see the password.
-func (s summary) access(stack playbooks.Stack, c playbooks.Console) string {
+func access(file string, stack playbooks.Stack, c playbooks.Console) string {
 	var parts []string
 	if c.User != "" {
 		parts = append(parts, "user "+c.User)
 	}
 	if c.Secret != "" {
-		parts = append(parts, fmt.Sprintf("password: rmqprov secret %s show %s/%s", s.file, stack.Name, c.Secret))
+		parts = append(parts, fmt.Sprintf("password: rmqprov secret %s show %s/%s", file, stack.Name, c.Secret))
 	}
 	return strings.Join(parts, ", ")
 }

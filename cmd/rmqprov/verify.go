@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -44,11 +46,11 @@ func (a *app) verify(ctx context.Context, s source, asJSON bool) error {
 		return err
 	}
 	defer seen.Close()
-	if err := seen.trouble(); err != nil {
-		return err
+	if seen.got.Swarm.Value == nil { // no check could be made
+		return cmp.Or(seen.trouble(), seen.got.Swarm.Err, errors.New("no host is in a swarm; nothing has been applied yet"))
 	}
 	done := a.notice("Proving …")
-	checks := seen.Verify(ctx, want)
+	checks := append(seen.unseen(), seen.Verify(ctx, want)...)
 	done()
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -64,6 +66,17 @@ func (a *app) verify(ctx context.Context, s source, asJSON bool) error {
 		return exit{status: statusFailed}
 	}
 	return nil
+}
+
+// unseen is a failed check for each host that could not be seen.
+func (o *observed) unseen() []provision.Check {
+	var checks []provision.Check
+	for _, h := range o.want.Inventory.Hosts {
+		if err := o.hostError(h.Name); err != nil {
+			checks = append(checks, provision.Check{Stack: "host", Name: "seen", Host: h.Name, Detail: err.Error()})
+		}
+	}
+	return checks
 }
 
 // hold says that all checks do. No check at all proves nothing.
