@@ -110,7 +110,7 @@ func (l *Lab) Whole(ctx context.Context) error {
 			return err
 		}
 		if leader == "" || len(peers) != 3 {
-			return fmt.Errorf("Consul on %s: leader %q, peers %v", h.Name, leader, peers)
+			return fmt.Errorf("the Consul server of %s: leader %q, peers %v", h.Name, leader, peers)
 		}
 	}
 	return nil
