@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -71,6 +72,8 @@ func (a *app) status(ctx context.Context, err error) int {
 	switch {
 	case ok && end.err == nil:
 		return end.status
+	case errors.Is(err, syscall.EPIPE): // the reader has seen enough, as head has
+		return statusFailed
 	case ctx.Err() != nil:
 		fmt.Fprintln(a.Stderr, "rmqprov: interrupted")
 		return statusInterrupted

@@ -61,8 +61,11 @@ func (a *app) showPlaybook(name string) error {
 
 func writePlaybook(w io.Writer, info playbooks.Info) error {
 	fmt.Fprintf(w, "playbook %s: %s\n\n", info.Name, info.Description)
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprint(t, "INPUT\tTYPE\tDEFAULT\t\n")
+	name, kind := len("INPUT"), len("TYPE")
+	for _, in := range info.Inputs {
+		name, kind = max(name, len(in.Name)), max(kind, len(in.Type))
+	}
+	fmt.Fprintf(w, "%-*s  %-*s  DEFAULT\n", name, "INPUT", kind, "TYPE")
 	for _, in := range info.Inputs {
 		value, note := in.Default, in.Description
 		if in.Required {
@@ -71,7 +74,9 @@ func writePlaybook(w io.Writer, info playbooks.Info) error {
 		if in.Sensitive {
 			note = "(sensitive) " + note
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", in.Name, in.Type, value, note)
+		if _, err := fmt.Fprintf(w, "%-*s  %-*s  %s\n    %s\n", name, in.Name, kind, in.Type, value, note); err != nil {
+			return err
+		}
 	}
-	return t.Flush()
+	return nil
 }
