@@ -5,13 +5,24 @@ package main
 import (
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"golang.org/x/term"
 )
 
-// version is set by the linker.
-var version = "dev"
+// version is set by the linker; "" leaves it to what Go noted of the source.
+var version string
+
+func versionOf(set string) string {
+	if set != "" {
+		return set
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "dev"
+}
 
 func main() {
 	// A reader of stdout that goes away (apply | head) must not kill a run
@@ -21,7 +32,7 @@ func main() {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	os.Exit(run(environment{
 		Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Env: os.LookupEnv, Signals: signals, Version: version,
+		Env: os.LookupEnv, Signals: signals, Version: versionOf(version),
 		StdinTerminal: isTerminal(os.Stdin), StdoutTerminal: isTerminal(os.Stdout), StderrTerminal: isTerminal(os.Stderr),
 		Size: func() (int, int, error) { return term.GetSize(int(os.Stderr.Fd())) },
 	}))
