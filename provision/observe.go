@@ -130,7 +130,7 @@ func engine(ctx context.Context, docker *client.Client) (*state.Engine, error) {
 	e := &state.Engine{
 		Version: i.ServerVersion, LiveRestore: i.LiveRestoreEnabled, NodeID: i.Swarm.NodeID,
 		SwarmState: string(i.Swarm.LocalNodeState), SwarmError: i.Swarm.Error, Manager: i.Swarm.ControlAvailable,
-		Images: map[string]bool{}, Volumes: map[string]bool{},
+		Images: map[string]bool{}, Volumes: map[string]bool{}, Owners: map[string]string{},
 	}
 	if c := i.Swarm.Cluster; c != nil {
 		e.ClusterID, e.ClusterTags = c.ID, c.Spec.Labels
@@ -150,6 +150,9 @@ func engine(ctx context.Context, docker *client.Client) (*state.Engine, error) {
 	}
 	for _, v := range volumes.Items {
 		e.Volumes[v.Name] = true
+		if owner, ok := v.Labels[plan.OwnerLabel]; ok {
+			e.Owners[v.Name] = owner
+		}
 	}
 	return e, nil
 }

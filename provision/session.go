@@ -210,6 +210,14 @@ func (s *Session) run(ctx context.Context, step plan.Step, say func(string)) err
 		return s.forgetNode(ctx, a)
 	case plan.RunCommand:
 		return s.runCommand(ctx, a, say)
+	case plan.RemoveFiles:
+		return s.removeFiles(ctx, m, a)
+	case plan.LeaveSwarm:
+		return s.leaveSwarm(ctx, m, a)
+	case plan.RemoveVolume:
+		return s.removeVolume(ctx, m, a)
+	case plan.PurgeDocker:
+		return s.purgeDocker(ctx, m, say)
 	case plan.RecordStack:
 		return s.recordStack(ctx, a)
 	}

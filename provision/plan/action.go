@@ -66,6 +66,22 @@ type (
 	PullImage struct{ Ref string }
 )
 
+// The actions that take away what apply made on a host.
+type (
+	// RemoveFiles removes files, and folders with all that is in them.
+	RemoveFiles struct{ Paths []string }
+
+	// LeaveSwarm lets the host leave the swarm: demoted first where it is a
+	// manager, unless it is the last one, which ends the swarm.
+	LeaveSwarm struct{ Last bool }
+
+	// RemoveVolume removes a data volume.
+	RemoveVolume struct{ Name string }
+
+	// PurgeDocker removes the Engine with its packages and all its data.
+	PurgeDocker struct{}
+)
+
 // HostFile is a file for a host.
 type HostFile struct {
 	Path    string
@@ -168,3 +184,7 @@ func (RemoveService) action() {}
 func (ForgetNode) action()    {}
 func (RunCommand) action()    {}
 func (RecordStack) action()   {}
+func (RemoveFiles) action()   {}
+func (LeaveSwarm) action()    {}
+func (RemoveVolume) action()  {}
+func (PurgeDocker) action()   {}

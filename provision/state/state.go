@@ -82,6 +82,7 @@ type Engine struct {
 	ClusterTags map[string]string // labels of the swarm, known to managers only
 	Images      map[string]bool   // references that are there
 	Volumes     map[string]bool
+	Owners      map[string]string // of volumes that carry rmqprov's label: the cluster
 }
 
 // Swarm is a swarm as one of its managers tells it.

@@ -1,0 +1,141 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/api/types/swarm"
+
+	"github.com/rmqprov/rmqprov/provision/state"
+)
+
+// standing is what built makes, with the labels that a real swarm shows.
+func standing(t *testing.T) (Want, state.Snapshot) {
+	w := threeHosts()
+	got := built(t, w)
+	got.Swarm.Value.Networks[0].Labels = map[string]string{OwnerLabel: "rmq"}
+	for name, h := range got.Hosts {
+		h.Engine.Value.Owners = map[string]string{"data-" + name: "rmq", "other": "x"}
+	}
+	return w, got
+}
+
+func ids(p *Plan) string {
+	var out []string
+	for _, s := range p.Steps {
+		out = append(out, string(s.ID))
+	}
+	return strings.Join(out, "\n")
+}
+
+func TestDestroyGoesLastFirst(t *testing.T) {
+	w, got := standing(t)
+	p, notes, err := Destroy(w, got, DestroyOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `service.proxy_proxy
+service.db_db-01
+service.db_db-02
+service.db_db-03
+config.db_conf-1111
+config.rmqprov-rmq-db
+config.rmqprov-rmq-proxy
+secret.db_cookie-g1
+network.prod
+host.c.swarm
+host.b.swarm
+host.a.swarm
+host.a.daemon
+host.b.daemon
+host.c.daemon`
+	if ids(p) != want {
+		t.Errorf("got\n%s\nwant\n%s", ids(p), want)
+	}
+	if last, _ := p.Step("host.a.swarm"); last.Action != (LeaveSwarm{Last: true}) {
+		t.Errorf("the first manager ends the swarm, got %#v", last.Action)
+	}
+	if len(notes) != 2 || !strings.Contains(notes[0], "3 data volumes stay") {
+		t.Errorf("notes are %q", notes)
+	}
+}
+
+func TestDestroyLeavesASwarmThatOthersUse(t *testing.T) {
+	tests := map[string]func(*state.Swarm){
+		"service theirs": func(s *state.Swarm) {
+			s.Services = append(s.Services, swarm.Service{Spec: swarm.ServiceSpec{Annotations: swarm.Annotations{Name: "theirs"}, TaskTemplate: swarm.TaskSpec{ContainerSpec: &swarm.ContainerSpec{}}}})
+		},
+		"node them": func(s *state.Swarm) {
+			s.Nodes = append(s.Nodes, swarm.Node{ID: "x", Description: swarm.NodeDescription{Hostname: "them"}})
+		},
+		"network theirs": func(s *state.Swarm) {
+			s.Networks = append(s.Networks, network.Summary{Network: network.Network{Name: "theirs"}})
+		},
+	}
+	for name, add := range tests {
+		t.Run(name, func(t *testing.T) {
+			w, got := standing(t)
+			add(got.Swarm.Value)
+			p, notes, err := Destroy(w, got, DestroyOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if text := ids(p); strings.Contains(text, ".swarm") || strings.Contains(text, "theirs") || !strings.Contains(text, "host.a.node") {
+				t.Errorf("steps are\n%s", text)
+			}
+			if !strings.Contains(notes[0], "the swarm stays") || !strings.Contains(notes[0], name) {
+				t.Errorf("notes are %q", notes)
+			}
+			if _, _, err := Destroy(w, got, DestroyOptions{Docker: true}); err == nil {
+				t.Error("--docker is not refused")
+			}
+		})
+	}
+}
+
+func TestDestroyTakesDataOnlyWhenAsked(t *testing.T) {
+	w, got := standing(t)
+	p, _, err := Destroy(w, got, DestroyOptions{Volumes: true, Docker: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range []string{"a", "b", "c"} {
+		for _, id := range []string{"host.%s.volume.data-%[1]s", "host.%s.docker"} {
+			if _, ok := p.Step(ID(fmt.Sprintf(id, h))); !ok {
+				t.Errorf("no step "+id, h)
+			}
+		}
+	}
+	if strings.Contains(ids(p), "volume.other") {
+		t.Error("somebody else's volume goes")
+	}
+}
+
+func TestDestroyKeepsOtherKeysOfDaemonJSON(t *testing.T) {
+	w, got := standing(t)
+	file := got.Hosts["a"].Facts.Value.Files
+	file[DaemonPath] = state.File{Content: []byte(`{"debug":true,"log-opts":{"max-size":"50m","max-file":"3","tag":"x"}}`)}
+	p, _, err := Destroy(w, got, DestroyOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, _ := p.Step("host.a.daemon")
+	if w, ok := a.Action.(WriteDaemon); !ok || strings.Join(strings.Fields(string(w.Content)), "") != `{"debug":true,"log-opts":{"tag":"x"}}` || a.Kind != Update {
+		t.Errorf("got %#v", a)
+	}
+	b, _ := p.Step("host.b.daemon")
+	if r, ok := b.Action.(RemoveFiles); !ok || !slices.Equal(r.Paths, []string{DaemonPath}) {
+		t.Errorf("got %#v", b.Action)
+	}
+}
+
+func TestDestroyTakesNothingFromBareHosts(t *testing.T) {
+	w := threeHosts()
+	p, notes, err := Destroy(w, bare(w), DestroyOptions{Docker: true, Volumes: true})
+	if err != nil || !p.Empty() || len(notes) > 0 {
+		t.Errorf("got %s, %q, %v", ids(p), notes, err)
+	}
+}
