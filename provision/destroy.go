@@ -43,11 +43,26 @@ func (s *Session) leaveSwarm(ctx context.Context, m *machine, a plan.LeaveSwarm)
 			return fmt.Errorf("demoting %s before it leaves the swarm: %w", m.Name, err)
 		}
 	}
-	if _, err := m.docker.SwarmLeave(ctx, client.SwarmLeaveOptions{Force: true}); err != nil && !errdefs.IsUnavailable(err) {
+	if err := s.left(ctx, m); err != nil {
 		return fmt.Errorf("%s leaves the swarm: %w", m.Name, err)
 	}
 	s.dropManager(m.Name)
 	return nil
+}
+
+// left lets a host leave until it is out. The Engine gives up after 15 s while
+// a manager that was just demoted still shuts down; asked again, it leaves.
+func (s *Session) left(ctx context.Context, m *machine) error {
+	for {
+		_, err := m.docker.SwarmLeave(ctx, client.SwarmLeaveOptions{Force: true})
+		in, stateErr := s.localState(ctx, m)
+		if stateErr == nil && in == swarm.LocalNodeStateInactive {
+			return nil
+		}
+		if perr := pause(ctx, 500*time.Millisecond); perr != nil {
+			return errors.Join(err, stateErr, perr)
+		}
+	}
 }
 
 // dropManager notes that a host is no manager any more.

@@ -27,6 +27,7 @@ func Destroy(want Want, got state.Snapshot, o DestroyOptions) (p *Plan, notes []
 	b := &builder{want: want, inv: want.Inventory, got: got, slots: map[string]string{}}
 	b.checkHosts()
 	b.checkSwarm()
+	b.refused = slices.DeleteFunc(b.refused, func(r Refusal) bool { return unfinished(b.engine(r.Host)) })
 	foreign := b.foreign()
 	if o.Docker && len(foreign) > 0 {
 		b.refuse("", "the swarm holds "+strings.Join(foreign, ", ")+", and --docker would take them away", "leave out --docker")
@@ -50,6 +51,12 @@ func Destroy(want Want, got state.Snapshot, o DestroyOptions) (p *Plan, notes []
 		d.takeHost(h)
 	}
 	return &Plan{Steps: sorted(b.steps)}, append(notes, d.notes()...), nil
+}
+
+// unfinished says that a host began to leave its swarm and was broken off: it
+// has a swarm and no node in it.
+func unfinished(e *state.Engine) bool {
+	return e != nil && e.NodeID == "" && e.SwarmState != "" && e.SwarmState != "inactive"
 }
 
 // demolition collects the steps of a destroy.
@@ -227,7 +234,7 @@ func (d *demolition) leave() {
 	var workers, managers []string
 	for _, h := range d.inv.Hosts {
 		switch e := d.engine(h.Name); {
-		case !d.member(h.Name):
+		case !d.member(h.Name) && !unfinished(e):
 		case e.Manager:
 			managers = append(managers, h.Name)
 		default:

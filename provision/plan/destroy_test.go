@@ -139,3 +139,17 @@ func TestDestroyTakesNothingFromBareHosts(t *testing.T) {
 		t.Errorf("got %s, %q, %v", ids(p), notes, err)
 	}
 }
+
+func TestDestroyGoesOnWhereALeaveWasBrokenOff(t *testing.T) {
+	w, got := standing(t)
+	b := got.Hosts["b"].Engine.Value
+	b.NodeID, b.Manager, b.ClusterTags = "", false, nil
+	got.Swarm.Value.Nodes[1].Status.State = swarm.NodeStateDown
+	p, _, err := Destroy(w, got, DestroyOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := p.Step("host.b.swarm"); !ok {
+		t.Errorf("b does not leave:\n%s", ids(p))
+	}
+}
