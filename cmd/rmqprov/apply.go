@@ -44,6 +44,7 @@ On a terminal it asks before it changes anything; --yes does not. Without a term
 		},
 	}
 	o.flags(c)
+	o.targetFlags(c)
 	c.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	c.Flags().BoolVar(&o.json, "json", false, "print one event a line as JSON, and nothing else, to stdout")
 	c.Flags().IntVar(&o.parallel, "parallel", 0, "steps at work at once (0: 64)")
@@ -65,7 +66,7 @@ func (a *app) apply(ctx context.Context, o applying) error {
 		return err
 	}
 	defer seen.Close()
-	p, err := plan.Make(seen.want, seen.got)
+	p, err := o.plan(seen.want, seen.got)
 	if err != nil {
 		return err
 	}
@@ -110,7 +111,7 @@ func (a *app) planAgain(ctx context.Context, seen *observed, p *plan.Plan, o app
 	if seen.got, err = seen.Observe(ctx, seen.want); err != nil {
 		return nil, err
 	}
-	fresh, err := plan.Make(seen.want, seen.got)
+	fresh, err := o.plan(seen.want, seen.got)
 	if err != nil || same(p, fresh) {
 		return fresh, err
 	}

@@ -19,6 +19,7 @@ type source struct {
 	file     string
 	vars     []string
 	varFiles []string
+	targets  []string // ids of steps; none: all
 }
 
 func (s *source) flags(c *cobra.Command) {

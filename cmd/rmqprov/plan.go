@@ -38,6 +38,7 @@ func planCommand(a *app) *cobra.Command {
 		},
 	}
 	s.flags(c)
+	s.targetFlags(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "print the plan as JSON")
 	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit 0 with nothing to do, 2 with changes, 1 with an error")
 	return c
@@ -54,7 +55,7 @@ func (a *app) makePlan(ctx context.Context, s source) (*plan.Plan, error) {
 		return nil, err
 	}
 	defer seen.Close()
-	return plan.Make(seen.want, seen.got)
+	return s.plan(seen.want, seen.got)
 }
 
 func (a *app) printPlan(p *plan.Plan, asJSON bool) error {
