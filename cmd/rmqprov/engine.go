@@ -23,14 +23,19 @@ type observed struct {
 	got  state.Snapshot
 }
 
-// observe opens a session and looks at all hosts. Whoever calls it closes it.
-func (a *app) observe(ctx context.Context, want plan.Want, parallel int) (*observed, error) {
+// open makes a session; no host is dialled yet. Whoever calls it closes it.
+func (a *app) open(want plan.Want, parallel int) (*provision.Session, error) {
 	if len(want.Inventory.Discover) > 0 {
 		return nil, errors.New("the inventory discovers hosts, which this version of rmqprov cannot do yet\n→ name them in host blocks; `rmqprov validate` checks the rest")
 	}
-	session, err := provision.Open(want.Inventory, provision.Options{
+	return provision.Open(want.Inventory, provision.Options{
 		Parallel: parallel, Passphrase: a.passphrase(), By: a.operator(), Version: a.Version,
 	})
+}
+
+// observe opens a session and looks at all hosts. Whoever calls it closes it.
+func (a *app) observe(ctx context.Context, want plan.Want, parallel int) (*observed, error) {
+	session, err := a.open(want, parallel)
 	if err != nil {
 		return nil, err
 	}
