@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/swarm"
 
@@ -366,6 +367,26 @@ stack.db.ready ← host.d.node, stack.db.after-join.grow.db-02, stack.db.gate.fo
 	got.Swarm.Value.Nodes[2].ManagerStatus.Reachability = swarm.ReachabilityUnreachable
 	if _, err := Make(w, got); err == nil || !strings.Contains(err.Error(), "only 1 of 3 swarm managers answer") {
 		t.Errorf("a manager was taken out without a majority: %v", err)
+	}
+}
+
+// A cluster was destroyed and its volumes were kept: what the members have
+// there, such as passwords, is of before.
+func TestMakeChangesWhatKeptDataHolds(t *testing.T) {
+	w := threeHosts()
+	w.Stacks[0].Hooks = []playbooks.Hook{{Moment: "after change", Name: "password", Exec: []string{"x"}, On: playbooks.OnOne}}
+	w.Stacks[0].Services[0].Spec.TaskTemplate.ContainerSpec.Mounts = []mount.Mount{{Type: mount.TypeVolume, Source: "db_db-01"}}
+	const step = "\nstack.db.after-change.password ←"
+	if text := mustMake(t, w, bare(w)).Graph(); strings.Contains(text, step) {
+		t.Errorf("a new member has nothing of before:\n%s", text)
+	}
+	got := bare(w)
+	h := got.Hosts["a"]
+	h.Facts.Value.Docker = state.Unit{Loaded: true, Enabled: true, Active: true}
+	h.Engine.Value = &state.Engine{Version: "26.1", SwarmState: "inactive", Volumes: map[string]bool{"db_db-01": true}}
+	got.Hosts["a"] = h
+	if text := mustMake(t, w, got).Graph(); !strings.Contains(text, step) {
+		t.Errorf("nothing changes what the volume holds:\n%s", text)
 	}
 }
 

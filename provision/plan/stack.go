@@ -326,16 +326,28 @@ func (p *stackPlan) settle() {
 		after = append(slices.Clone(after), p.hooks("after join", svc, p.changed)...)
 	}
 	after = p.stackGates(after, "")
-	moment := "after change"
-	if !p.hasRecord() {
-		moment = "after form"
+	for _, moment := range p.moments() {
+		after = append(after, p.hooks(moment, playbooks.Service{}, after)...)
 	}
-	after = append(after, p.hooks(moment, playbooks.Service{}, after)...)
 	// What depends on the stack waits for all of this under one name.
 	p.add(Step{
 		ID: p.id("ready"), Kind: Run, Summary: "note that stack " + p.stack.Name + " stands and its gates hold",
 		Why: recordWhy(recorded, hash), After: append([]ID{swarmInit}, after...), Action: p.record(hash),
 	})
+}
+
+// moments are the moments of the stack as a whole that a change of it brings.
+// Where members start on the data of an earlier cluster, which was destroyed,
+// what they keep there must be changed as well: passwords are new.
+func (p *stackPlan) moments() []string {
+	if p.hasRecord() {
+		return []string{"after change"}
+	}
+	kept := slices.ContainsFunc(p.members(), func(s playbooks.Service) bool { return p.hasData(p.stack, s.Slot, p.slots[s.Slot]) })
+	if kept {
+		return []string{"after form", "after change"}
+	}
+	return []string{"after form"}
 }
 
 // stackGates plans the gates of the stack as a whole, one after the other: when

@@ -42,6 +42,10 @@ func (l *lines) Event(e provision.Event) {
 	_ = l.out.Encode(line{e.Time, e.Kind, e.Step, e.Host, e.Elapsed.Milliseconds(), e.Message})
 }
 
-func (l *lines) Note(text string) { _, _ = io.WriteString(l.notes, text+"\n") }
+func (l *lines) Note(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, _ = io.WriteString(l.notes, text+"\n")
+}
 
 func (l *lines) Close() {}
