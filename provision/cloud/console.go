@@ -43,7 +43,7 @@ const (
 var (
 	keyText   = regexp.MustCompile(`(?:ssh-(?:ed25519|rsa)|ecdsa-sha2-nistp(?:256|384|521)) +AAAA[A-Za-z0-9+/]+=*`)
 	printText = regexp.MustCompile(`\b[0-9]{3,5} +(?:(SHA256:[A-Za-z0-9+/]{43})|(?:MD5:)?((?:[0-9a-f]{2}:){15}[0-9a-f]{2}))(?:[ \r\n]|$)`)
-	finished  = regexp.MustCompile(`(?i)cloud-init v?\.? ?[^ ]* ?finished at|cloud-init finished`)
+	finished  = regexp.MustCompile(`(?i)cloud-init\b.*\bfinished\b`)
 )
 
 // ParseConsole reads a console's text. Only what stands between cloud-init's
@@ -105,10 +105,11 @@ func (c *Console) contradiction() error {
 // errNoKeys says that a console has been printed and has no host keys.
 var errNoKeys = errors.New("cloud-init has ended and printed no host keys (ssh: emit_keys_on_console: false, or a system without cloud-init)")
 
-// usable says whether a console has what host keys can be pinned by. Neither is
-// an error while cloud-init may still print them.
+// usable says whether a console has what host keys can be pinned by: the keys,
+// or fingerprints once no keys will follow. Neither is an error while
+// cloud-init may still print them.
 func (c Console) usable() (bool, error) {
-	if len(c.Keys) > 0 {
+	if len(c.Keys) > 0 || c.Finished && len(c.Fingerprints) > 0 {
 		return true, nil
 	}
 	if c.Finished {

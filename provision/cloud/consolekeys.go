@@ -5,14 +5,12 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
-	"golang.org/x/crypto/ssh"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rmqprov/rmqprov/inventory"
@@ -32,24 +30,25 @@ const (
 	consoleParallel = 8
 )
 
-// ConsoleKeys reads the host keys that instances printed to their consoles, by
+// Consoles reads the host keys that instances printed to their consoles, by
 // instance id, all at the same time. Where a console is not there yet it waits.
-// The error has those of all hosts; keys of the others are returned with it.
-func (c *EC2) ConsoleKeys(ctx context.Context, hosts []inventory.Host, p Patience) (map[string][]ssh.PublicKey, error) {
+// The error has those of all hosts; the consoles of the others are returned
+// with it.
+func (c *EC2) Consoles(ctx context.Context, hosts []inventory.Host, p Patience) (map[string]Console, error) {
 	p = p.orDefault()
 	ctx, cancel := context.WithTimeoutCause(ctx, p.Within, fmt.Errorf("its console has shown no host keys within %s", p.Within))
 	defer cancel()
-	w := consoles{cloud: c, patience: p, keys: map[string][]ssh.PublicKey{}}
+	w := consoles{cloud: c, patience: p, read: map[string]Console{}}
 	errs := make([]error, len(hosts))
 	var g errgroup.Group
 	for i, h := range hosts {
 		g.Go(func() error {
-			errs[i] = w.read(ctx, h)
+			errs[i] = w.await(ctx, h)
 			return nil
 		})
 	}
 	_ = g.Wait() // its functions return no error: each host's stands in errs
-	return w.keys, errors.Join(errs...)
+	return w.read, errors.Join(errs...)
 }
 
 func (p Patience) orDefault() Patience {
@@ -71,10 +70,10 @@ type consoles struct {
 
 	mu   sync.Mutex
 	said bool
-	keys map[string][]ssh.PublicKey
+	read map[string]Console
 }
 
-func (w *consoles) read(ctx context.Context, h inventory.Host) error {
+func (w *consoles) await(ctx context.Context, h inventory.Host) error {
 	doing := fmt.Sprintf("host %s: reading its host keys from the console of %s", h.Name, h.InstanceID)
 	client, _, err := w.cloud.client(ctx, regionOf(h))
 	if err != nil {
@@ -88,7 +87,7 @@ func (w *consoles) read(ctx context.Context, h inventory.Host) error {
 		if ok, err := console.usable(); err != nil {
 			return fmt.Errorf("%s: %w. %s", doing, err, byHand)
 		} else if ok {
-			w.found(h, console.Keys)
+			w.found(h, console)
 			return nil
 		}
 		w.waiting(h)
@@ -109,10 +108,10 @@ func consoleFailure(ctx context.Context, doing string, err error) error {
 	return failure(doing, err)
 }
 
-func (w *consoles) found(h inventory.Host, keys []ssh.PublicKey) {
+func (w *consoles) found(h inventory.Host, c Console) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.keys[h.InstanceID] = keys
+	w.read[h.InstanceID] = c
 }
 
 func (w *consoles) waiting(h inventory.Host) {
@@ -169,26 +168,4 @@ func consoleText(ctx context.Context, client *ec2.Client, id string, latest bool
 		return "", fmt.Errorf("EC2's answer is not base64: %w", err)
 	}
 	return string(text), nil
-}
-
-// Trust makes the known_hosts file hold the host keys of the hosts, so that SSH
-// can believe it and nothing else. An instance that is pinned there stays so: a
-// console is read once in an instance's life. One at an address that another
-// instance had before takes its place.
-func (c *EC2) Trust(ctx context.Context, inv *inventory.Inventory, file string, p Patience) error {
-	for _, h := range inv.Hosts {
-		if h.InstanceID == "" {
-			return fmt.Errorf(`host %s: host_keys = "ec2" reads the host keys from an instance's console, and this host has no instance_id: write it, or set host_keys = "known_hosts"`, h.Name)
-		}
-	}
-	pinned, err := readPins(file)
-	if err != nil {
-		return err
-	}
-	missing := slices.DeleteFunc(slices.Clone(inv.Hosts), func(h inventory.Host) bool { return len(pinned.keysOf(h.InstanceID)) > 0 })
-	keys, err := c.ConsoleKeys(ctx, missing, p)
-	if len(keys) > 0 || pinned.outdated(inv) {
-		err = errors.Join(err, pin(file, inv, keys))
-	}
-	return err
 }

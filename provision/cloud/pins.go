@@ -104,12 +104,8 @@ func (p pins) outdated(inv *inventory.Inventory) bool {
 
 // knownName is what known_hosts calls a host.
 func knownName(h inventory.Host, s inventory.SSH) string {
-	port := h.Port
-	if port == 0 {
-		port = s.Port
-	}
-	address := strings.ToLower(h.Address)
-	if port == 0 || port == 22 {
+	address, port := strings.ToLower(h.Address), sshPort(h, s)
+	if port == 22 {
 		return address
 	}
 	return "[" + address + "]:" + strconv.Itoa(port)
@@ -141,8 +137,8 @@ func pin(file string, inv *inventory.Inventory, keys map[string][]ssh.PublicKey)
 	return nil
 }
 
-// with returns the file's new text. The error has the mismatches, which leave
-// the lines of their instances as they are.
+// with returns the file's new text. After a mismatch there is none: the file is
+// to stay as it is.
 func (p pins) with(file string, inv *inventory.Inventory, keys map[string][]ssh.PublicKey) (string, error) {
 	var b strings.Builder
 	for _, l := range p {
