@@ -16,12 +16,14 @@ const module = "github.com/rmqprov/rmqprov/"
 // downwards only: a package that is low down can then be read, tested and
 // changed without those above it.
 var may = map[string][]string{
-	"inventory":        {},
-	"playbooks":        {"inventory"},
-	"provision/state":  {},
-	"provision/remote": {},
-	"provision/plan":   {"inventory", "playbooks", "provision/state"},
-	"provision":        {"inventory", "playbooks", "provision/plan", "provision/remote", "provision/state"},
+	"inventory":             {},
+	"playbooks":             {"inventory"},
+	"provision/state":       {},
+	"provision/remote":      {},
+	"provision/plan":        {"inventory", "playbooks", "provision/state"},
+	"provision/cloud/group": {"inventory"},
+	"provision/cloud":       {"inventory", "provision/cloud/group"},
+	"provision":             {"inventory", "playbooks", "provision/plan", "provision/remote", "provision/state"},
 }
 
 // The decisions are pure: what could read a clock, a file or the network is out

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/rmqprov/rmqprov/inventory"
 	"github.com/rmqprov/rmqprov/provision"
 	"github.com/rmqprov/rmqprov/provision/plan"
 	"github.com/rmqprov/rmqprov/provision/state"
@@ -25,12 +26,26 @@ type observed struct {
 
 // open makes a session; no host is dialled yet. Whoever calls it closes it.
 func (a *app) open(want plan.Want, parallel int) (*provision.Session, error) {
-	if len(want.Inventory.Discover) > 0 {
-		return nil, errors.New("the inventory discovers hosts, which this version of rmqprov cannot do yet\n→ name them in host blocks; `rmqprov validate` checks the rest")
+	if err := notYet(want.Inventory); err != nil {
+		return nil, err
 	}
 	return provision.Open(want.Inventory, provision.Options{
 		Parallel: parallel, Passphrase: a.passphrase(), By: a.operator(), Version: a.Version,
 	})
+}
+
+// notYet refuses what an inventory may say of EC2 and this version does not do:
+// leaving it out in silence would leave ports closed, or keys unproven.
+func notYet(inv *inventory.Inventory) error {
+	switch {
+	case len(inv.Discover) > 0:
+		return errors.New("the inventory discovers hosts, which this version of rmqprov cannot do yet\n→ name them in host blocks; `rmqprov validate` checks the rest")
+	case inv.SecurityGroup != nil:
+		return errors.New("the inventory has a security_group block, which this version of rmqprov does not carry out yet\n→ take the block out, and open between the hosts 2377/tcp, 7946/tcp, 7946/udp and 4789/udp yourself")
+	case inv.SSH.HostKeys == "ec2":
+		return errors.New("host_keys = \"ec2\" is not carried out by this version of rmqprov yet\n→ take \"known_hosts\" and put the hosts' keys into that file, or \"accept-new\"")
+	}
+	return nil
 }
 
 // observe opens a session and looks at all hosts. Whoever calls it closes it.
