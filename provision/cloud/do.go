@@ -142,10 +142,7 @@ func (t doer) authorize(ctx context.Context, r group.Rule) error {
 }
 
 func (t doer) permission(r group.Rule) types.IpPermission {
-	p := types.IpPermission{IpProtocol: &r.Protocol}
-	if r.Protocol == "tcp" || r.Protocol == "udp" {
-		p.FromPort, p.ToPort = aws.Int32(int32(r.From)), aws.Int32(int32(r.To))
-	}
+	p := types.IpPermission{IpProtocol: &r.Protocol, FromPort: aws.Int32(int32(r.From)), ToPort: aws.Int32(int32(r.To))}
 	switch {
 	case r.Source == group.Self:
 		p.UserIdGroupPairs = []types.UserIdGroupPair{{GroupId: &t.id, Description: &r.Description}}
