@@ -148,12 +148,19 @@ label() {
 	END
 }
 
+# form_rabbitmq starts one member after the other: two that join at once can leave one of them with a
+# schema that never merges again.
 form_rabbitmq() {
 	local i
-	for i in "${!hosts[@]}"; do background label "${hosts[i]}" "rabbitmq-0$((i + 1))"; done
+	for i in "${!hosts[@]}"; do
+		label "${hosts[i]}" "rabbitmq-0$((i + 1))"
+		root "${hosts[i]}" <<-'END'
+			until id=$(docker ps -q -f name=rabbitmq_rabbitmq-) && [[ $id ]]; do sleep 0.05; done
+			docker exec -i "$id" bash -c 'until (: </dev/tcp/127.0.0.1/5672) 2>/dev/null; do sleep 0.1; done'
+		END
+	done
 	root "$first" <<-'END'
-		until id=$(docker ps -q -f name=rabbitmq_rabbitmq-01) && [[ $id ]]; do sleep 0.05; done
-		docker exec -i "$id" bash -c 'until (: </dev/tcp/127.0.0.1/5672) 2>/dev/null; do sleep 0.1; done'
+		id=$(docker ps -q -f name=rabbitmq_rabbitmq-)
 		docker exec -i "$id" rabbitmqctl -q eval '
 			Want = [list_to_atom("rabbit@rabbitmq-0" ++ integer_to_list(N)) || N <- [1, 2, 3]],
 			View = fun(Node) -> case rpc:call(Node, rabbit_nodes, list_running, [], 5000) of L when is_list(L) -> lists:sort(L); _ -> no end end,
