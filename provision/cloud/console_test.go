@@ -142,3 +142,41 @@ func FuzzParseConsole(f *testing.F) {
 		}
 	})
 }
+
+func TestConsoleUsable(t *testing.T) {
+	prints, keys := []string{"SHA256:x"}, console(t, "current").Keys
+	for name, c := range map[string]struct {
+		console Console
+		ok      bool
+		err     error
+	}{
+		"nothing yet":      {Console{}, false, nil},
+		"keys will follow": {Console{Fingerprints: prints}, false, nil},
+		"prints only":      {Console{Fingerprints: prints, Finished: true}, true, nil},
+		"keys":             {Console{Keys: keys}, true, nil},
+		"none":             {Console{Finished: true}, false, errNoKeys},
+	} {
+		if ok, err := c.console.usable(); ok != c.ok || err != c.err {
+			t.Errorf("%s: %v, %v", name, ok, err)
+		}
+	}
+}
+
+// What stands outside of cloud-init's marks is anybody's.
+func TestParseConsoleBelievesNothingOutside(t *testing.T) {
+	inside, outside := newKey(t), newKey(t)
+	line := func(k ssh.PublicKey) string { return string(ssh.MarshalAuthorizedKey(k)) }
+	c, err := ParseConsole(line(outside) + keysBegin + "\n" + line(inside) + keysEnd + "\n" + line(outside))
+	if err != nil || len(c.Keys) != 1 || !same(c.Keys[0], inside) {
+		t.Errorf("keys %v, %v", c.Keys, err)
+	}
+}
+
+// Where the keys themselves are there, a fingerprint beside them adds none.
+func TestHasPrefersKeys(t *testing.T) {
+	shown, other := newKey(t), newKey(t)
+	c := Console{Keys: []ssh.PublicKey{shown}, Fingerprints: []string{ssh.FingerprintSHA256(other)}}
+	if c.Has(other) || !c.Has(shown) {
+		t.Errorf("other %v, shown %v", c.Has(other), c.Has(shown))
+	}
+}

@@ -121,3 +121,30 @@ func TestKnownHostsFile(t *testing.T) {
 		t.Errorf("%s, %v", got, err)
 	}
 }
+
+func TestOutdated(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "known_hosts")
+	inv := func(address, id string) *inventory.Inventory {
+		return &inventory.Inventory{Hosts: []inventory.Host{{Address: address, InstanceID: id}}}
+	}
+	if err := pin(file, inv("10.0.0.1", "i-00000001"), map[string][]ssh.PublicKey{"i-00000001": {newKey(t)}}); err != nil {
+		t.Fatal(err)
+	}
+	have, err := readPins(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		address, id string
+		want        bool
+	}{
+		{"10.0.0.1", "i-00000001", false},
+		{"10.0.0.2", "i-00000001", true}, // it moved
+		{"10.0.0.1", "i-00000002", true}, // another has its address, and must not be believed for its key
+		{"10.0.0.2", "i-00000002", false},
+	} {
+		if got := have.outdated(inv(c.address, c.id)); got != c.want {
+			t.Errorf("%s at %s: outdated is %v", c.id, c.address, got)
+		}
+	}
+}

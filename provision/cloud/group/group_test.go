@@ -282,3 +282,14 @@ func TestRemove(t *testing.T) {
 		})
 	}
 }
+
+func TestCount(t *testing.T) {
+	for source, want := range map[string][2]int{
+		"10.0.0.0/8": {1, 0}, "2001:db8::/32": {0, 1}, Self: {1, 1}, "sg-0123": {1, 1}, "pl-0123": {1, 1},
+	} {
+		n := families([]Rule{{Protocol: "tcp", Source: source}})
+		if n["IPv4"] != want[0] || n["IPv6"] != want[1] {
+			t.Errorf("a rule from %s counts as %v, want %v", source, n, want)
+		}
+	}
+}
