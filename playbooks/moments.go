@@ -21,7 +21,7 @@ var moments = map[string][]string{
 // bindShape reads how the stack's members start and change.
 func (b *binder) bindShape() {
 	block := b.playbook.Stack
-	b.stack.Form = Form(b.oneOf(block.Form, "form", string(FormTogether), string(FormTogether), string(FormFirst)))
+	b.stack.Form = Form(b.oneOf(block.Form, "form", string(FormTogether), string(FormTogether), string(FormInTurn)))
 	b.stack.Roll = b.text(block.Roll, "roll")
 	var sets []string
 	for _, s := range b.stack.Slots {

@@ -44,7 +44,7 @@ type Form string
 // The ways to form.
 const (
 	FormTogether Form = "together" // all at once
-	FormFirst    Form = "first"    // the first slot alone until its slot gates hold, then the rest together
+	FormInTurn   Form = "in turn"  // one after the other, each when the slot gates of the one before hold
 )
 
 // SlotSet is a set of members with fixed names, at most one a host.

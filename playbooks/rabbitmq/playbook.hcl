@@ -260,14 +260,16 @@ playbook "rabbitmq" {
   config "rabbitmq.conf" { file = "rabbitmq.conf" }
   config "enabled_plugins" { file = "enabled_plugins" }
 
-  # All members at once. The one whose entry in Consul is the oldest selects
-  # itself, and Consul's answers leave no two in doubt about which one that is;
-  # the others wait for it, however slow it is, because rabbitmq.conf lets nobody
-  # go on alone. Later changes are one member at a time.
+  # New members one after the other. Two that join at the same moment take no
+  # lock, and can leave one of them with a schema that never merges again
+  # ("Incompatible schema storage types"): it was seen, and it does not heal.
+  # And members that look for each other while none has started may need long
+  # to agree; the first one has nobody to wait for. Should one be started
+  # otherwise, rabbitmq.conf still lets nobody go on alone.
   stack {
     file = "stack.yml"
     roll = "rabbitmq"
-    form = "together"
+    form = "in turn"
   }
 
   console "rabbitmq" {

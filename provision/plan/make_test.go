@@ -29,7 +29,7 @@ func threeHosts() Want {
 		inv.Hosts = append(inv.Hosts, inventory.Host{Name: name, Address: fmt.Sprintf("192.0.2.%d", i+1)})
 	}
 	db := playbooks.Stack{
-		Name: "db", Networks: []string{"prod"}, Roll: "db", Form: playbooks.FormFirst,
+		Name: "db", Networks: []string{"prod"}, Roll: "db", Form: playbooks.FormInTurn,
 		Slots:   []playbooks.SlotSet{{Name: "db", Names: []string{"db-01", "db-02", "db-03"}}},
 		Configs: []playbooks.Config{{Name: "conf", Object: "db_conf-1111", Content: []byte("x")}},
 		Secrets: []playbooks.Secret{{Name: "cookie", Generate: 8, Objects: []playbooks.SecretObject{{Object: "db_cookie-g1"}}}},
@@ -180,7 +180,7 @@ stack.db.service.db-01 ← host.a.image.db:1, host.a.node, network.prod, stack.d
 stack.db.gate.started.db-01 ← stack.db.service.db-01 : the stack changes
 stack.db.service.db-02 ← host.b.image.db:1, host.b.node, host.b.swarm, network.prod, stack.db.config.conf, stack.db.gate.started.db-01, stack.db.secret.cookie, stack.db.service.db-01, swarm.init : not deployed
 stack.db.gate.started.db-02 ← stack.db.service.db-02 : the stack changes
-stack.db.service.db-03 ← host.c.image.db:1, host.c.node, host.c.swarm, network.prod, stack.db.config.conf, stack.db.gate.started.db-01, stack.db.secret.cookie, stack.db.service.db-01, swarm.init : not deployed
+stack.db.service.db-03 ← host.c.image.db:1, host.c.node, host.c.swarm, network.prod, stack.db.config.conf, stack.db.gate.started.db-02, stack.db.secret.cookie, stack.db.service.db-02, swarm.init : not deployed
 stack.db.gate.started.db-03 ← stack.db.service.db-03 : the stack changes
 stack.db.gate.formed ← stack.db.gate.started.db-01, stack.db.gate.started.db-02, stack.db.gate.started.db-03, stack.db.service.db-01, stack.db.service.db-02, stack.db.service.db-03 : the stack changes
 `

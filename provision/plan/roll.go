@@ -11,12 +11,11 @@ import (
 // one after the other, each when the gates hold.
 func (p *stackPlan) services() {
 	var running []change
-	forming := p.forming()
-	var first []ID
+	var before []ID // the member made last, with its gates
 	for _, svc := range p.stack.Services {
 		seen, exists := p.service(svc.Name)
 		if !exists {
-			first = p.create(svc, forming, first)
+			before = p.create(svc, before)
 			continue
 		}
 		changes := specChanges(likeWanted(p.named(seen.Spec), image(svc)), svc.Spec)
@@ -53,24 +52,20 @@ func (p *stackPlan) note(svc playbooks.Service, step Step) []ID {
 	return ids
 }
 
-// create plans a new service. Where the set forms one first, first has the
-// steps of the member that was first; it is returned, or that of this one.
-func (p *stackPlan) create(svc playbooks.Service, forming bool, first []ID) []ID {
+// create plans a new service. Where members form in turn, it waits for the one
+// made before it. Its own step and gates are returned.
+func (p *stackPlan) create(svc playbooks.Service, before []ID) []ID {
 	step := Step{
 		ID: serviceID(p.stack.Name, svc.Name), Kind: Create, Summary: "create service " + svc.Name, Why: "not deployed",
 		After: p.needs(svc), Action: CreateService{Spec: svc.Spec},
 	}
-	if forming && svc.Slot != "" {
-		step.After = append(step.After, first...)
+	if p.stack.Form == playbooks.FormInTurn && svc.Slot != "" {
+		step.After = append(step.After, before...)
 	}
 	if svc.Slot != "" && p.hasRecord() {
 		p.joined = append(p.joined, svc)
 	}
-	ids := p.note(svc, step)
-	if first == nil {
-		return ids
-	}
-	return first
+	return p.note(svc, step)
 }
 
 // startsAnew plans what follows when a member's slot comes to another host:
@@ -133,16 +128,4 @@ func (p *stackPlan) onHost(slot string) string {
 		return " on " + h
 	}
 	return ""
-}
-
-// forming says that the stack's members start for the first time and that
-// the first of them must be up alone before the others look for it.
-func (p *stackPlan) forming() bool {
-	if p.stack.Form != playbooks.FormFirst {
-		return false
-	}
-	return !slices.ContainsFunc(p.members(), func(s playbooks.Service) bool {
-		_, exists := p.service(s.Name)
-		return exists
-	})
 }
