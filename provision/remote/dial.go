@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +22,10 @@ const (
 // handshakes bounds SSH handshakes under way in the process. They are work for
 // the processor, and a bastion's sshd drops what exceeds its MaxStartups.
 var handshakes = make(chan struct{}, 16)
+
+// handshakePatience is how long a handshake counts among those: one that takes
+// longer waits for its host or for a human, and must not hold up the others.
+const handshakePatience = 500 * time.Millisecond
 
 // attempt is one dial.
 type attempt struct {
@@ -101,13 +107,8 @@ func (a *attempt) run(via *bastion) (*ssh.Client, error) {
 	if err != nil {
 		return nil, a.explain("connecting", err)
 	}
-	if err := a.enterHandshake(); err != nil {
-		raw.Close()
-		return nil, a.explain("SSH handshake", err)
-	}
-	defer func() { <-handshakes }()
 	unhook := context.AfterFunc(a.ctx, func() { raw.Close() })
-	conn, channels, requests, err := ssh.NewClientConn(raw, a.address(), a.config())
+	conn, channels, requests, err := a.shakeHands(raw)
 	if err != nil {
 		unhook()
 		raw.Close()
@@ -121,8 +122,39 @@ func (a *attempt) run(via *bastion) (*ssh.Client, error) {
 	return client, nil
 }
 
+// shakeHands makes an SSH connection of raw. A host that never says a word is
+// not counted among the handshakes, however many of its kind there are.
+func (a *attempt) shakeHands(raw net.Conn) (ssh.Conn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
+	first := make([]byte, 1)
+	if _, err := io.ReadFull(raw, first); err != nil {
+		return nil, nil, nil, err
+	}
+	if err := a.enterHandshake(); err != nil {
+		return nil, nil, nil, err
+	}
+	leave := sync.OnceFunc(func() { <-handshakes })
+	defer leave()
+	defer time.AfterFunc(handshakePatience, leave).Stop()
+	return ssh.NewClientConn(&greeted{raw, first}, a.address(), a.config())
+}
+
+// greeted is a connection of which the first bytes were read already.
+type greeted struct {
+	net.Conn
+	first []byte
+}
+
+func (g *greeted) Read(p []byte) (int, error) {
+	if len(g.first) == 0 {
+		return g.Conn.Read(p)
+	}
+	n := copy(p, g.first)
+	g.first = g.first[n:]
+	return n, nil
+}
+
 // enterHandshake waits until it may shake hands. Meanwhile the clock stands
-// still: those before it may be waiting for a passphrase.
+// still: those before it may keep the processor busy.
 func (a *attempt) enterHandshake() error {
 	select {
 	case handshakes <- struct{}{}:

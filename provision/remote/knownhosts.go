@@ -11,6 +11,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -28,25 +29,75 @@ type knownLine struct {
 // passed over, as OpenSSH does: one old key type must not make a whole file
 // worthless. (The knownhosts package of x/crypto gives up on the file.)
 func readKnownHosts(files []string) ([]knownLine, error) {
+	if len(files) == 1 {
+		return knownFiles.read(files[0])
+	}
 	var lines []knownLine
 	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
+		more, err := knownFiles.read(file)
 		if err != nil {
 			return nil, err
 		}
-		number := 0
-		for line := range bytes.Lines(text) {
-			number++
-			marker, hosts, key, _, _, err := ssh.ParseKnownHosts(line)
-			if err == nil {
-				lines = append(lines, knownLine{file, number, marker, hosts, key})
-			}
-		}
+		lines = append(lines, more...)
 	}
 	return lines, nil
+}
+
+// knownFiles keeps what was read of known_hosts files: every host of a run
+// looks into the same, and reading a thousand lines a thousand times would cost
+// more than all else.
+var knownFiles = knownCache{byPath: map[string]knownFile{}}
+
+type knownCache struct {
+	mu     sync.Mutex
+	byPath map[string]knownFile
+}
+
+// knownFile is a file as it was read. Its lines are shared and never changed.
+type knownFile struct {
+	info  fs.FileInfo
+	text  []byte
+	lines []knownLine
+	count int // lines of text, those that could not be read among them
+}
+
+// read returns the lines of a file, none where it does not exist. Of a file
+// that has only grown, what was added is parsed and no more.
+func (c *knownCache) read(file string) ([]knownLine, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	info, err := os.Stat(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	have := c.byPath[file]
+	if have.info != nil && os.SameFile(have.info, info) && have.info.Size() == info.Size() && have.info.ModTime().Equal(info.ModTime()) {
+		return have.lines, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.HasSuffix(have.text, []byte("\n")) || !bytes.HasPrefix(text, have.text) {
+		have = knownFile{}
+	}
+	have.parse(file, text[len(have.text):])
+	have.info, have.text = info, text
+	c.byPath[file] = have
+	return have.lines, nil
+}
+
+func (k *knownFile) parse(file string, added []byte) {
+	for line := range bytes.Lines(added) {
+		k.count++
+		marker, hosts, key, _, _, err := ssh.ParseKnownHosts(line)
+		if err == nil {
+			k.lines = append(k.lines, knownLine{file, k.count, marker, hosts, key})
+		}
+	}
 }
 
 // matches says whether the line is about the host that known_hosts calls name.
@@ -68,6 +119,9 @@ func (l knownLine) matches(name string) bool {
 func patternMatches(pattern, name string) bool {
 	if strings.HasPrefix(pattern, "|1|") {
 		return hashMatches(pattern, name)
+	}
+	if !strings.ContainsAny(pattern, "*?") {
+		return strings.EqualFold(pattern, name)
 	}
 	// Brackets are literal in known_hosts, and a class in path.Match.
 	escaped := strings.NewReplacer("[", `\[`, "]", `\]`, `\`, `\\`).Replace(strings.ToLower(pattern))

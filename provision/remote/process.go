@@ -220,11 +220,11 @@ var errNoStatus = errors.New("it ended without an exit status, as when sshd is k
 // notStarted is the error of a command whose marker never came: sudo refused,
 // or the host runs something else for this user.
 func (p *process) notStarted(stdout []byte) error {
-	said := tail(p.stderr.Bytes())
+	said := strings.TrimSpace(tail(stdout) + "\n" + tail(p.stderr.Bytes()))
 	if p.sudo && p.status.code != 0 {
 		return sudoError(p.conn.who, said)
 	}
-	e := &ExitError{Who: p.conn.who, Command: p.name, Status: p.status.code, Stderr: strings.TrimSpace(tail(stdout) + "\n" + said)}
+	e := &ExitError{Who: p.conn.who, Command: p.name, Status: p.status.code, Stderr: said}
 	e.Advice = "The command itself did not start: has this key a forced command there, is this the right user, is there a POSIX sh?"
 	return e
 }

@@ -207,10 +207,19 @@ func (h *Host) write(ctx context.Context, f File, want fileState, have observed)
 	}
 	return s.during(ctx, "writing "+f.Path, func() error {
 		if have.sameContent(want) {
-			return setAttributes(s.client, f.Path, want)
+			return refusedWrite(setAttributes(s.client, f.Path, want))
 		}
-		return h.replace(ctx, s, f, want, have.missing)
+		return refusedWrite(h.replace(ctx, s, f, want, have.missing))
 	})
+}
+
+// refusedWrite says what OpenSSH's SFTP server, which has one word for many
+// failures, may have meant by it.
+func refusedWrite(err error) error {
+	if status, ok := errors.AsType[*sftp.StatusError](err); ok && status.FxCode() == sftp.ErrSSHFxFailure {
+		return fmt.Errorf("%w: is its disk full, or the file system read-only? Look there at `df -h` and `findmnt`; the file is as it was", err)
+	}
+	return err
 }
 
 func (h *Host) replace(ctx context.Context, s *sftpSession, f File, want fileState, missing []string) (err error) {

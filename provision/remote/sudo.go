@@ -115,7 +115,7 @@ var sudoRefusals = []struct{ says, reason, advice string }{
 }
 
 func sudoError(who, said string) error {
-	e := &SudoError{Who: who, Reason: "it did not run the command", Stderr: strings.ReplaceAll(said, "\n", "; "), Advice: "Try the same by hand: ssh there and run `sudo -n true`"}
+	e := &SudoError{Who: who, Reason: "it did not run the command", Stderr: strings.ReplaceAll(said, "\n", "; "), Advice: "Try the same by hand: ssh there and run `sudo -n true`. Is this the right user, and is its login shell a POSIX sh?"}
 	for _, r := range sudoRefusals {
 		if strings.Contains(said, r.says) {
 			e.Reason, e.Advice = r.reason, r.advice
