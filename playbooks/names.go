@@ -89,6 +89,9 @@ func localsIn(expr hcl.Expression) []string {
 	return names
 }
 
+// maxMembers bounds a slot set, so that a slip of the hand fills no memory.
+const maxMembers = 10_000
+
 // bindSlots names the members and checks that there are hosts for them.
 func (b *binder) bindSlots() {
 	sets := map[string]cty.Value{}
@@ -100,6 +103,11 @@ func (b *binder) bindSlots() {
 		if hosts := len(b.inv.Hosts); n > hosts && hosts > 0 {
 			b.fail(b.inputBehind(block.Count), "Members without a host",
 				"%d members on %d hosts: %q places at most one member on a host. Add hosts, or ask for fewer members.", n, hosts, block.Name)
+			n = hosts
+		}
+		if n > maxMembers { // hosts that are still to be discovered set no bound
+			b.fail(b.inputBehind(block.Count), "Too many members", "%d members of %q are more than the %d that a set may have.", n, block.Name, maxMembers)
+			n = 0
 		}
 		set := SlotSet{Name: block.Name, Range: block.DefRange}
 		var values []cty.Value
