@@ -150,11 +150,11 @@ type File struct {
 // fewer would have had.
 func (inv *Inventory) Managers() []string {
 	var named, unnamed []string
-	for _, h := range inv.Hosts {
-		switch h.Role {
-		case "manager":
+	for i := range inv.Hosts { // asked for every host of a thousand: no copies
+		switch h := &inv.Hosts[i]; {
+		case h.Role == "manager":
 			named = append(named, h.Name)
-		case "":
+		case h.Role == "" && len(unnamed) < 3:
 			unnamed = append(unnamed, h.Name)
 		}
 	}

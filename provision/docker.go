@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/moby/moby/client"
@@ -14,8 +15,47 @@ import (
 	"github.com/rmqprov/rmqprov/provision/remote"
 )
 
-func dialDocker(ssh *remote.Host) func(ctx context.Context, network, addr string) (net.Conn, error) {
-	return func(ctx context.Context, _, _ string) (net.Conn, error) { return ssh.DockerDial(ctx) }
+func dialDocker(ssh *remote.Host, m *meter) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	return func(ctx context.Context, _, _ string) (net.Conn, error) {
+		conn, err := ssh.DockerDial(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return metered{conn, m}, nil
+	}
+}
+
+// maxAnswers bounds what a Docker API says in one observation, in bytes: the
+// nodes or images of a thousand hosts are a few megabytes.
+const maxAnswers = 32 << 20
+
+// meter bounds what is read of a Docker API while a host is observed. What is
+// read in a step, such as the progress of a pull, has no bound.
+type meter struct {
+	limit int64 // bytes
+	on    atomic.Bool
+	left  atomic.Int64
+}
+
+// start sets the bound; what it returns lifts it.
+func (m *meter) start() (stop func()) {
+	m.left.Store(m.limit)
+	m.on.Store(true)
+	return func() { m.on.Store(false) }
+}
+
+// metered is a connection that counts on a meter.
+type metered struct {
+	net.Conn
+	*meter
+}
+
+func (m metered) Read(p []byte) (int, error) {
+	n, err := m.Conn.Read(p)
+	if m.on.Load() && m.left.Add(-int64(n)) < 0 {
+		return 0, fmt.Errorf("its answer is too large: over %d MiB", m.limit>>20)
+	}
+	return n, err
 }
 
 // installScript installs, enables and starts Docker on every supported system.
@@ -72,6 +112,14 @@ func (s *Session) writeDaemon(ctx context.Context, m *machine, a plan.WriteDaemo
 		return fmt.Errorf("%sing Docker on %s: %w\n→ look at `journalctl -u docker` there; the file is %s", a.Then, m.Name, err, plan.DaemonPath)
 	}
 	return answers(ctx, m)
+}
+
+// CloseWrite ends the input of a command in a container.
+func (m metered) CloseWrite() error {
+	if c, ok := m.Conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return nil
 }
 
 // lines splits what is written to it into lines.

@@ -10,16 +10,18 @@ import (
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
-	"golang.org/x/sync/errgroup"
 
-	"github.com/rmqprov/rmqprov/inventory"
 	"github.com/rmqprov/rmqprov/provision/plan"
 	"github.com/rmqprov/rmqprov/provision/remote"
 	"github.com/rmqprov/rmqprov/provision/state"
 )
 
-// observeParallel bounds the hosts observed at once.
-const observeParallel = 128
+// asking bounds the hosts that are asked at once. Connecting is not bounded
+// here: a host that does not answer its dial must not keep others from theirs.
+const asking = 128
+
+// answerOf bounds what one host may take to say everything, once connected.
+const answerOf = 30 * time.Second
 
 // Observe sees all hosts and the swarm at the same time. It changes nothing.
 // What could not be seen carries its error in the snapshot; the error returned
@@ -28,20 +30,19 @@ func (s *Session) Observe(ctx context.Context, want plan.Want) (state.Snapshot, 
 	snap := state.Snapshot{Hosts: make(map[string]state.Host, len(s.names))}
 	var mu sync.Mutex
 	var reader swarmReader
-	var g errgroup.Group
-	g.SetLimit(observeParallel)
+	var all sync.WaitGroup
+	slots := make(chan struct{}, asking)
 	for _, name := range s.names {
 		m := s.hosts[name]
-		g.Go(func() error {
-			seen := observeHost(ctx, m, want.Paths(m.Host))
-			reader.offer(ctx, m, seen.Engine.Value, s.inv)
+		all.Go(func() {
+			seen := s.observeHost(ctx, m, slots, want.Paths(m.Host))
+			reader.offer(ctx, m, seen.Engine.Value, s)
 			mu.Lock()
 			defer mu.Unlock()
 			snap.Hosts[name] = seen
-			return nil
 		})
 	}
-	_ = g.Wait() // its functions return no error: each host's stands in the snapshot
+	all.Wait()
 	snap.Swarm = reader.result
 	for _, name := range s.names {
 		if e := snap.Hosts[name].Engine.Value; e != nil && e.Manager && e.ClusterTags[plan.OwnerLabel] == s.inv.Cluster.Name {
@@ -62,6 +63,8 @@ const verdictWithin = 30 * time.Second
 // the planner.
 func (s *Session) awaitVerdicts(ctx context.Context, snap state.Snapshot) {
 	deadline := time.Now().Add(verdictWithin)
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
 	for snap.Swarm.Value != nil && undecided(snap, s.inv.Cluster.Name) && time.Now().Before(deadline) {
 		if pause(ctx, 500*time.Millisecond) != nil {
 			return
@@ -95,15 +98,18 @@ func undecided(snap state.Snapshot, cluster string) bool {
 
 // observeHost asks a host for its facts and its Engine at once: where the
 // Engine turns out not to run, its failure to answer is no news.
-func observeHost(ctx context.Context, m *machine, paths []string) state.Host {
+func (s *Session) observeHost(ctx context.Context, m *machine, slots chan struct{}, paths []string) state.Host {
 	var seen state.Host
-	if err := m.ssh.Connect(ctx); err != nil {
-		seen.Facts.Err = err
+	if seen.Facts.Err = m.ssh.Connect(ctx); seen.Facts.Err != nil {
 		return seen
 	}
+	slots <- struct{}{}
+	defer func() { <-slots }()
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	var both sync.WaitGroup
 	both.Go(func() { seen.Facts.Value, seen.Facts.Err = facts(ctx, m.ssh, paths) })
-	both.Go(func() { seen.Engine.Value, seen.Engine.Err = engine(ctx, m.docker) })
+	both.Go(func() { seen.Engine.Value, seen.Engine.Err = engine(ctx, m) })
 	both.Wait()
 	if seen.Facts.Err == nil && !seen.Facts.Value.Docker.Active {
 		seen.Engine = state.Known[*state.Engine]{}
@@ -111,17 +117,40 @@ func observeHost(ctx context.Context, m *machine, paths []string) state.Host {
 	return seen
 }
 
+// within bounds the time that one host has for its answers.
+func (s *Session) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, s.patience, fmt.Errorf("it was connected and did not answer within %s: is it overloaded, or its disk hanging?", s.patience))
+}
+
+// because prefers the reason why ctx ended to the error that this led to.
+func because(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		return cause
+	}
+	return err
+}
+
 func facts(ctx context.Context, ssh *remote.Host, paths []string) (state.Facts, error) {
 	r, err := ssh.Run(ctx, remote.Command{Script: state.FactsScript, Argv: paths, Sudo: true})
 	if err != nil {
 		return state.Facts{}, fmt.Errorf("asking for its facts: %w", err)
 	}
-	return state.ParseFacts(r.Stdout)
+	f, err := state.ParseFacts(r.Stdout)
+	if err == nil && f.Clock != 0 {
+		f.Skew = time.Until(time.Unix(f.Clock, 0)).Round(time.Second)
+	}
+	return f, err
 }
 
 // engine reads a host's Engine. The calls follow one another on one
 // connection: a connection costs more than all of them.
-func engine(ctx context.Context, docker *client.Client) (*state.Engine, error) {
+func engine(ctx context.Context, m *machine) (*state.Engine, error) {
+	defer m.meter.start()()
+	e, err := askEngine(ctx, m.docker)
+	return e, because(ctx, err)
+}
+
+func askEngine(ctx context.Context, docker *client.Client) (*state.Engine, error) {
 	info, err := docker.Info(ctx, client.InfoOptions{})
 	if err != nil {
 		return nil, err
@@ -164,8 +193,8 @@ type swarmReader struct {
 	result state.Known[*state.Swarm]
 }
 
-func (r *swarmReader) offer(ctx context.Context, m *machine, e *state.Engine, inv *inventory.Inventory) {
-	if e == nil || !e.Manager || e.ClusterTags[plan.OwnerLabel] != inv.Cluster.Name {
+func (r *swarmReader) offer(ctx context.Context, m *machine, e *state.Engine, s *Session) {
+	if e == nil || !e.Manager || e.ClusterTags[plan.OwnerLabel] != s.inv.Cluster.Name {
 		return
 	}
 	r.mu.Lock()
@@ -173,9 +202,12 @@ func (r *swarmReader) offer(ctx context.Context, m *machine, e *state.Engine, in
 	if r.result.Value != nil {
 		return
 	}
+	ctx, cancel := s.within(ctx)
+	defer cancel()
+	defer m.meter.start()()
 	got, err := readSwarm(ctx, m.docker)
 	if err != nil {
-		r.result.Err = errors.Join(r.result.Err, fmt.Errorf("%s says: %w", m.Name, err))
+		r.result.Err = errors.Join(r.result.Err, fmt.Errorf("%s says: %w", m.Name, because(ctx, err)))
 		return
 	}
 	got.ID, got.Labels = e.ClusterID, e.ClusterTags
@@ -190,6 +222,11 @@ func readSwarm(ctx context.Context, docker *client.Client) (*state.Swarm, error)
 	services, err := docker.ServiceList(ctx, client.ServiceListOptions{Status: true})
 	if err != nil {
 		return nil, err
+	}
+	for i := range services.Items { // a plugin's service has no container, and it is not ours
+		if task := &services.Items[i].Spec.TaskTemplate; task.ContainerSpec == nil {
+			task.ContainerSpec = &swarm.ContainerSpec{}
+		}
 	}
 	networks, err := docker.NetworkList(ctx, client.NetworkListOptions{Filters: filter("driver", "overlay")})
 	if err != nil {

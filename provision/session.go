@@ -34,6 +34,8 @@ type Session struct {
 	hosts   map[string]*machine
 	names   []string // of the hosts, in the inventory's order
 
+	patience time.Duration // how long a connected host may take to say what it is
+
 	mu       sync.Mutex
 	managers []string // hosts known to be managers of our swarm, best first
 }
@@ -43,19 +45,21 @@ type machine struct {
 	inventory.Host
 	ssh    *remote.Host
 	docker *client.Client // speaks through ssh; dials when first used
+	meter  *meter         // of what docker reads
 	execs  chan struct{}  // bounds the commands that run in its containers at once
 }
 
 // Open makes a session. Nothing is dialled until it is needed.
 func Open(inv *inventory.Inventory, options Options) (*Session, error) {
-	s := &Session{inv: inv, options: options, hosts: map[string]*machine{}}
+	s := &Session{inv: inv, options: options, hosts: map[string]*machine{}, patience: answerOf}
 	for _, h := range inv.Hosts {
 		ssh := remote.NewHost(target(inv.SSH, h, options))
-		docker, err := dockerThrough(ssh)
+		meter := &meter{limit: maxAnswers}
+		docker, err := dockerThrough(ssh, meter)
 		if err != nil {
 			return nil, fmt.Errorf("host %s: %w", h.Name, err)
 		}
-		s.hosts[h.Name] = &machine{Host: h, ssh: ssh, docker: docker, execs: make(chan struct{}, maxExecs)}
+		s.hosts[h.Name] = &machine{Host: h, ssh: ssh, docker: docker, meter: meter, execs: make(chan struct{}, maxExecs)}
 		s.names = append(s.names, h.Name)
 	}
 	return s, nil
@@ -91,15 +95,15 @@ const (
 
 // dockerThrough makes a Docker client whose connections are channels of a
 // host's SSH connection.
-func dockerThrough(ssh *remote.Host) (*client.Client, error) {
+func dockerThrough(ssh *remote.Host, meter *meter) (*client.Client, error) {
 	transport := &http.Transport{
-		DialContext:     dialDocker(ssh),
+		DialContext:     dialDocker(ssh, meter),
 		MaxConnsPerHost: maxCalls, MaxIdleConnsPerHost: maxCalls,
 	}
 	return client.New(
 		client.WithHTTPClient(&http.Client{Transport: transport}),
 		client.WithHost("http://docker.invalid"),
-		client.WithDialContext(dialDocker(ssh)),
+		client.WithDialContext(dialDocker(ssh, meter)),
 	)
 }
 

@@ -24,7 +24,7 @@ type DestroyOptions struct {
 // stays and what that means. What does not carry the cluster's label is
 // somebody else's: where the swarm holds such things, it stays.
 func Destroy(want Want, got state.Snapshot, o DestroyOptions) (p *Plan, notes []string, err error) {
-	b := &builder{want: want, inv: want.Inventory, got: got, slots: map[string]string{}}
+	b := newBuilder(want, got)
 	b.checkHosts()
 	b.checkSwarm()
 	b.refused = slices.DeleteFunc(b.refused, func(r Refusal) bool { return unfinished(b.engine(r.Host)) })

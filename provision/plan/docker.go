@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rmqprov/rmqprov/inventory"
 	"github.com/rmqprov/rmqprov/provision/state"
@@ -37,8 +38,16 @@ func (b *builder) checkHosts() {
 	}
 }
 
+// maxSkew is how far a host's clock may be from the observer's. A swarm's
+// certificates are dated back by an hour, and what runs in it expects less.
+const maxSkew = 10 * time.Minute
+
 func (b *builder) checkEngine(h inventory.Host, seen state.Host) {
 	facts, engine := seen.Facts.Value, seen.Engine.Value
+	if facts.Skew.Abs() > maxSkew {
+		b.refuse(h.Name, fmt.Sprintf("its clock is %s away from this machine's (it says %s)", facts.Skew.Abs(), time.Unix(facts.Clock, 0).UTC().Format(time.RFC3339)),
+			"set the wrong one of the two right (chronyd, systemd-timesyncd): the swarm's certificates hold only where clocks agree")
+	}
 	if !facts.Docker.Loaded && engine == nil && installer(facts.OS) == "" {
 		b.refuse(h.Name, fmt.Sprintf("its system is %q, which rmqprov cannot install Docker on", facts.OS.Pretty),
 			"supported are "+Supported+"; or install Docker 20.10 or newer there yourself")

@@ -20,7 +20,7 @@ const HostLabel = "rmqprov.host"
 // something that it would have to know could not be seen, or where going on
 // would do harm.
 func Make(want Want, got state.Snapshot) (*Plan, error) {
-	b := &builder{want: want, inv: want.Inventory, got: got, slots: map[string]string{}}
+	b := newBuilder(want, got)
 	b.checkHosts()
 	b.checkSwarm()
 	if len(b.refused) == 0 {
@@ -58,9 +58,20 @@ type builder struct {
 	steps   []Step
 	refused Refused
 	slots   map[string]string // slot → name of the host that holds it or is to hold it
+	nodes   map[string]int    // id of a swarm node → its place among the nodes seen
 
 	lost      []lost
 	restarted []ID // the last host's restart of Docker with its gates: the next one waits for them
+}
+
+func newBuilder(want Want, got state.Snapshot) *builder {
+	b := &builder{want: want, inv: want.Inventory, got: got, slots: map[string]string{}, nodes: map[string]int{}}
+	if s := got.Swarm.Value; s != nil {
+		for i := range s.Nodes {
+			b.nodes[s.Nodes[i].ID] = i
+		}
+	}
+	return b
 }
 
 func (b *builder) add(s Step) { b.steps = append(b.steps, s) }

@@ -139,6 +139,10 @@ func (p *stackPlan) needs(svc playbooks.Service) []ID {
 
 func image(svc playbooks.Service) string { return svc.Spec.TaskTemplate.ContainerSpec.Image }
 
+func (b *builder) mayRunOn(svc playbooks.Service, host string) bool {
+	return svc.Slot == "" || b.slots[svc.Slot] == host
+}
+
 // hostsOf are the hosts on which a service may run.
 func (b *builder) hostsOf(svc playbooks.Service) []string {
 	if h := b.slots[svc.Slot]; svc.Slot != "" {
@@ -175,7 +179,7 @@ func (b *builder) images(h inventory.Host) {
 	for _, s := range b.want.Stacks {
 		for _, svc := range s.Services {
 			ref := image(svc)
-			if planned[ref] || !slices.Contains(b.hostsOf(svc), h.Name) || b.hasImage(h.Name, ref) {
+			if planned[ref] || !b.mayRunOn(svc, h.Name) || b.hasImage(h.Name, ref) {
 				continue
 			}
 			planned[ref] = true

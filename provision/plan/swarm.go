@@ -45,14 +45,14 @@ func (b *builder) checkMember(h inventory.Host, e *state.Engine) {
 	case e.Manager && e.ClusterID != ours.ID:
 		b.refuse(h.Name, fmt.Sprintf("it is in swarm %s, other hosts of the inventory are in swarm %s", e.ClusterID, ours.ID),
 			"decide which of the two holds the data; let the hosts of the other leave it with `docker swarm leave --force`")
-	case !e.Manager && !inSwarm(ours, e.NodeID):
+	case !e.Manager && !b.inSwarm(e.NodeID):
 		b.refuse(h.Name, "it is node "+e.NodeID+" of another swarm than "+ours.ID,
 			"take the host out of the inventory, or let it leave that swarm first: `docker swarm leave` there")
 	}
 }
 
-func inSwarm(s *state.Swarm, nodeID string) bool {
-	_, ok := s.Node(nodeID)
+func (b *builder) inSwarm(nodeID string) bool {
+	_, ok := b.nodes[nodeID]
 	return ok
 }
 
@@ -267,9 +267,10 @@ func orNil(v string, ok bool) any {
 }
 
 func (b *builder) nodeOf(host string) swarm.Node {
-	if e := b.engine(host); e != nil && b.got.Swarm.Value != nil {
-		n, _ := b.got.Swarm.Value.Node(e.NodeID)
-		return n
+	if e := b.engine(host); e != nil {
+		if i, ok := b.nodes[e.NodeID]; ok {
+			return b.got.Swarm.Value.Nodes[i]
+		}
 	}
 	return swarm.Node{}
 }

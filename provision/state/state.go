@@ -4,6 +4,7 @@ package state
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/swarm"
@@ -39,9 +40,10 @@ type Facts struct {
 	Addresses []netip.Prefix
 	Default   netip.Addr // source address of the default route
 	Resolvers []netip.Addr
-	Memory    int64 // bytes
-	DiskFree  int64 // bytes free under /var/lib
-	Clock     int64 // seconds since 1970
+	Memory    int64         // bytes
+	DiskFree  int64         // bytes free under /var/lib
+	Clock     int64         // seconds since 1970
+	Skew      time.Duration // of the clock against the observer's: how far it is ahead
 	Docker    Unit
 	Files     map[string]File // by path: only the paths that were asked for; absent ones are missing
 }
