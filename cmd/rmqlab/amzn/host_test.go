@@ -1,3 +1,5 @@
+//go:build lab
+
 package amzn_test
 
 import (
@@ -6,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -65,11 +66,9 @@ func (h host) fails(command, match string) {
 	}
 }
 
-// TestHosts boots both stand-ins and does with them what a provisioner does.
+// TestHosts boots both stand-ins and does with them what a provisioner does. It
+// needs root and the lab's engine, and takes a minute or more: go test -tags lab.
 func TestHosts(t *testing.T) {
-	if os.Getenv("RMQLAB_LIVE") == "" {
-		t.Skip("boots hosts on the lab's engine, as root, for a minute or more: set RMQLAB_LIVE=1")
-	}
 	lab := newLab(t)
 	al2023, al2 := boot(t, lab, "amzn2023", 1), boot(t, lab, "amzn2", 2)
 	for _, h := range []host{al2023, al2} {
