@@ -3,7 +3,7 @@
 
 GO    := .ci/go
 DIRS  := cmd inventory playbooks provision
-RACE  := gcc /usr/include/stdlib.h:libc6-dev
+TESTS := gcc /usr/include/stdlib.h:libc6-dev ssh-keygen:openssh-client
 
 .PHONY: build demo test test-unit test-lab lint bench soak clean help
 
@@ -17,7 +17,7 @@ demo: ## three bare hosts, a RabbitMQ cluster on them, and the proof
 test: test-unit test-lab ## all tests: unit, command line, and the lab end to end
 
 test-unit: ## formatting, vet, and all tests that need no lab
-	@.ci/need $(RACE)
+	@.ci/need $(TESTS)
 	@echo "==> test-unit: gofmt"
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l $(DIRS)); \
 	if [ -n "$$unformatted" ]; then echo "not as gofmt writes it: $$unformatted" >&2; exit 1; fi

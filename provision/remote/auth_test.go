@@ -6,8 +6,8 @@ import (
 	"errors"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -107,21 +107,14 @@ func TestLogin(t *testing.T) {
 
 // The formats that ssh-keygen writes, old and new.
 func TestKeyFormats(t *testing.T) {
-	keygen, err := exec.LookPath("ssh-keygen")
-	if err != nil {
-		t.Skip(err)
-	}
-	for _, kind := range []string{"ed25519", "ecdsa", "rsa"} {
+	t.Parallel()
+	for _, kind := range [][]string{{"-t", "ed25519"}, {"-t", "ecdsa"}, {"-t", "rsa", "-b", "2048"}} {
 		for _, args := range [][]string{{"-N", ""}, {"-N", "open sesame"}, {"-N", "", "-m", "PEM"}, {"-N", "open sesame", "-m", "PEM"}} {
-			t.Run(strings.Join(append(args, kind), " "), func(t *testing.T) {
-				file := filepath.Join(t.TempDir(), "key")
-				out, err := exec.Command(keygen, append(args, "-q", "-t", kind, "-f", file)...).CombinedOutput()
-				if err != nil {
-					t.Fatalf("%s", out)
-				}
+			t.Run(strings.Join(append(args, kind[1]), " "), func(t *testing.T) {
+				t.Parallel()
+				file, pub := keygen(t, slices.Concat(args, kind)...)
 				s := newServer(t)
-				s.authorize(readPublicKey(file + ".pub"))
-				must(t, os.Remove(file+".pub"))
+				s.authorize(pub)
 				target := s.target()
 				target.Identity = file
 				target.Passphrase = func(string) ([]byte, error) { return []byte("open sesame"), nil }
@@ -149,6 +142,7 @@ func TestUserCertificate(t *testing.T) {
 }
 
 func TestAskingForAPassphraseEndsWithTheContext(t *testing.T) {
+	t.Parallel()
 	checkLeaks(t)
 	locked := newKeyPair(t, "open sesame")
 	s := newServer(t)
@@ -184,6 +178,7 @@ func copyFile(t *testing.T, from, to string) {
 }
 
 func TestPassphraseIsAskedForOnce(t *testing.T) {
+	t.Parallel()
 	locked := newKeyPair(t, "open sesame")
 	var asked atomic.Int32
 	var wg sync.WaitGroup

@@ -26,6 +26,7 @@ func putHost(t *testing.T) (*server, *Host) {
 }
 
 func TestPut(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Skip("sets owners")
 	}
@@ -100,6 +101,7 @@ func TestUnchangedFilesNeedNoSFTP(t *testing.T) {
 }
 
 func TestPutKeepsTheOldFileWhenTheHostDies(t *testing.T) {
+	t.Parallel()
 	checkLeaks(t)
 	s := newServer(t)
 	h := s.host()

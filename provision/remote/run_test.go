@@ -14,8 +14,10 @@ import (
 )
 
 func TestRun(t *testing.T) {
+	t.Parallel()
 	for _, shell := range []string{"dash", "bash"} {
 		t.Run(shell, func(t *testing.T) {
+			t.Parallel()
 			checkLeaks(t)
 			s := newServer(t)
 			s.shell(shell)
@@ -106,6 +108,7 @@ func TestForcedCommandIsNamed(t *testing.T) {
 }
 
 func TestOutputIsBounded(t *testing.T) {
+	t.Parallel()
 	checkLeaks(t)
 	s := newServer(t)
 	h := s.host()
@@ -124,12 +127,14 @@ func TestOutputIsBounded(t *testing.T) {
 }
 
 func TestCancelStopsTheCommand(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name       string
 		ignoreTERM bool
 		sudo       bool
 	}{{"by a signal", false, false}, {"where sshd passes no signals on", true, false}, {"under sudo", true, true}} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			checkLeaks(t)
 			s := newServer(t)
 			s.ignoreTERM = tt.ignoreTERM
@@ -176,6 +181,7 @@ func (w *signalWriter) Write(p []byte) (int, error) {
 }
 
 func TestCancelDoesNotWaitForASilentHost(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	h := s.host()
 	must(t, h.Connect(t.Context()))
@@ -190,6 +196,7 @@ func TestCancelDoesNotWaitForASilentHost(t *testing.T) {
 }
 
 func TestARefusedSessionIsWaitedFor(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	s.refuse.Store(2) // as when what was stopped still holds its session
 	h := s.host()
@@ -204,9 +211,11 @@ func TestARefusedSessionIsWaitedFor(t *testing.T) {
 }
 
 func TestSessionsAreBounded(t *testing.T) {
+	t.Parallel()
 	checkLeaks(t)
 	for _, tt := range []struct{ limit, most int }{{10, 8}, {3, 3}, {1, 1}} {
 		t.Run(fmt.Sprint("MaxSessions ", tt.limit), func(t *testing.T) {
+			t.Parallel()
 			s := newServer(t)
 			s.maxSessions = tt.limit
 			h := s.host()

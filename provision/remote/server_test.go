@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -8,12 +9,14 @@ import (
 	"encoding/binary"
 	"encoding/pem"
 	"errors"
+	"flag"
 	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
+	"runtime/pprof"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -34,6 +37,10 @@ func TestMain(m *testing.M) {
 		}
 		server.Serve()
 		os.Exit(0)
+	}
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil { // they wait more than they work
+		panic(err)
 	}
 	os.Exit(m.Run())
 }
@@ -381,9 +388,7 @@ func (b *breaking) Read(p []byte) (int, error) {
 // shell makes another shell the host's sh, as bash is on Amazon Linux.
 func (s *server) shell(name string) {
 	path, err := exec.LookPath(name)
-	if err != nil {
-		s.t.Skip(err)
-	}
+	must(s.t, err)
 	must(s.t, os.Symlink(path, filepath.Join(s.bin, "sh")))
 }
 
@@ -405,20 +410,43 @@ var keyPairs sync.Map // per test
 
 func newKeyPair(t testing.TB, passphrase string) keyPair {
 	t.Helper()
+	if passphrase != "" {
+		return newLockedKeyPair(t, passphrase)
+	}
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	must(t, err)
-	var block *pem.Block
-	if passphrase == "" {
-		block, err = ssh.MarshalPrivateKey(key, "test")
-	} else {
-		block, err = ssh.MarshalPrivateKeyWithPassphrase(key, "test", []byte(passphrase))
-	}
+	block, err := ssh.MarshalPrivateKey(key, "test")
 	must(t, err)
 	file := filepath.Join(t.TempDir(), "key")
 	must(t, os.WriteFile(file, pem.EncodeToMemory(block), 0o600))
 	signer, err := ssh.NewSignerFromKey(key)
 	must(t, err)
 	return keyPair{file, signer.PublicKey(), key}
+}
+
+func newLockedKeyPair(t testing.TB, passphrase string) keyPair {
+	t.Helper()
+	file, pub := keygen(t, "-t", "ed25519", "-N", passphrase)
+	text, err := os.ReadFile(file)
+	must(t, err)
+	key, err := ssh.ParseRawPrivateKeyWithPassphrase(text, []byte(passphrase))
+	must(t, err)
+	return keyPair{file, pub, *key.(*ed25519.PrivateKey)}
+}
+
+// keygen makes a key with ssh-keygen, and leaves no .pub file beside it. It
+// derives what encrypts the file in one round: the usual 16 or 24 of
+// bcrypt take seconds under the race detector.
+func keygen(t testing.TB, args ...string) (file string, pub ssh.PublicKey) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "key")
+	out, err := exec.Command("ssh-keygen", append(args, "-q", "-a", "1", "-f", file)...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("ssh-keygen: %v: %s", err, out)
+	}
+	pub = readPublicKey(file + ".pub")
+	must(t, os.Remove(file+".pub"))
+	return file, pub
 }
 
 // userKey is the key that servers of this test accept.
@@ -455,14 +483,16 @@ func (s *server) host() *Host {
 	return h
 }
 
-// checkLeaks fails the test if goroutines of this package or of x/crypto's
-// client are left some time after it.
+// checkLeaks fails the test if goroutines of this package or of x/crypto that
+// the test has started are left some time after it. They are told from those of
+// tests beside it by a label, which a goroutine has from the one that starts it.
 func checkLeaks(t *testing.T) {
 	t.Helper()
+	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels("test", t.Name())))
 	t.Cleanup(func() {
 		var left string
 		for range 100 {
-			if left = clientGoroutines(); left == "" {
+			if left = goroutinesOf(t); left == "" {
 				return
 			}
 			time.Sleep(20 * time.Millisecond)
@@ -471,13 +501,16 @@ func checkLeaks(t *testing.T) {
 	})
 }
 
-func clientGoroutines() string {
-	buf := make([]byte, 1<<20)
+func goroutinesOf(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	must(t, pprof.Lookup("goroutine").WriteTo(&all, 1))
 	var left []string
-	for _, g := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+	for _, g := range strings.Split(all.String(), "\n\n") {
+		mine := strings.Contains(g, strconv.Quote("test")+":"+strconv.Quote(t.Name()))
 		ours := strings.Contains(g, "provision/remote.(*") || strings.Contains(g, "x/crypto/ssh.")
 		test := strings.Contains(g, "_test.go") || strings.Contains(g, "testing.")
-		if ours && !test {
+		if mine && ours && !test {
 			left = append(left, g)
 		}
 	}
