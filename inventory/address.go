@@ -34,7 +34,10 @@ func (b *block) checkName() {
 // addressProblem says what to write instead of an address that SSH could not
 // reach, or "" when there is nothing wrong with it.
 func addressProblem(s string) string {
-	if _, err := netip.ParseAddr(s); err == nil {
+	if addr, err := netip.ParseAddr(s); err == nil {
+		if addr.IsUnspecified() || addr.IsMulticast() {
+			return `No host has this address. Write the one that SSH reaches it by, such as "10.0.0.11".`
+		}
 		return ""
 	}
 	if host, port := splitPort(s); port != "" {

@@ -46,6 +46,14 @@ func (k *kind) a() string {
 	return "A " + k.name
 }
 
+// form is how a block of the kind is written.
+func (k *kind) form() string {
+	if k.label == "" {
+		return k.name + " { … }"
+	}
+	return fmt.Sprintf("%s %q { … }", k.name, k.label)
+}
+
 func kindNames(kinds []*kind) []string {
 	names := make([]string, len(kinds))
 	for i, k := range kinds {
@@ -99,7 +107,7 @@ func (ld *loader) open(hb *hclsyntax.Block, kinds []*kind, holder string) *block
 	i := slices.IndexFunc(kinds, func(k *kind) bool { return k.name == hb.Type })
 	if i < 0 {
 		ld.errorAt(place{subject: hb.TypeRange, context: hb.DefRange()}, fmt.Sprintf("Unknown block %q", hb.Type),
-			"%s has no block of this type.%s", holder, suggest(hb.Type, kindNames(kinds), "%q"))
+			"%s has no block of this type.%s", holder, blockHint(hb.Type, kinds))
 		return nil
 	}
 	b := &block{ld: ld, kind: kinds[i], hcl: hb}
@@ -153,10 +161,29 @@ func (b *block) unknownArgument(name string, inner []string) string {
 	switch {
 	case slices.Contains(inner, name):
 		return fmt.Sprintf("%s is a block: write %s { … }, without an equals sign.", name, name)
+	case slices.Contains(b.kind.args, synonyms[name]):
+		return fmt.Sprintf("%s Write %s = … instead.", none, synonyms[name])
+	case name == "count" || name == "for_each":
+		return fmt.Sprintf("%s Write a %s block for each one.", none, b.kind.name)
 	case nearest(name, b.kind.args) == "" && len(holders(name)) > 0:
 		return fmt.Sprintf("%s It belongs in a %s block.", none, strings.Join(holders(name), " or "))
+	case nearest(name, b.kind.args) == "" && slices.Contains(b.kind.args, "inputs"):
+		return fmt.Sprintf("%s What the playbook takes stands in inputs = { %s = … }.", none, name)
 	default:
 		return none + suggest(name, b.kind.args, "%q")
+	}
+}
+
+// blockHint says which block was probably meant.
+func blockHint(given string, kinds []*kind) string {
+	known := kindNames(kinds)
+	switch {
+	case slices.Contains(known, blockSynonyms[given]):
+		return fmt.Sprintf(" Write %s.", blockSynonyms[given])
+	case slices.Contains(terraform, given):
+		return ` It is Terraform's. An inventory describes hosts that exist: write host "node-1" { … }, or discover "ec2" { … } to find them by tag.`
+	default:
+		return suggest(given, known, "%q")
 	}
 }
 
@@ -173,6 +200,9 @@ func holders(arg string) []string {
 
 // outsideHint says where an argument goes that stands outside of any block.
 func outsideHint(arg string) string {
+	if i := slices.IndexFunc(kinds, func(k *kind) bool { return k.name == arg }); i >= 0 {
+		return fmt.Sprintf("%s is a block: write %s, without an equals sign.", arg, kinds[i].form())
+	}
 	if names := holders(arg); len(names) > 0 {
 		return fmt.Sprintf("Write it inside a %s block.", strings.Join(names, " or "))
 	}

@@ -69,8 +69,13 @@ func (b *block) privateAddress() string {
 	if s == "" {
 		return ""
 	}
-	if addr, err := netip.ParseAddr(s); err != nil || addr.Zone() != "" {
+	addr, err := netip.ParseAddr(s)
+	if err != nil || addr.Zone() != "" {
 		b.ld.errorAt(b.place("private"), fmt.Sprintf("Invalid private address %q", s), `It is the IP address that the other hosts reach this one by, such as "10.0.0.11". Without it, the address is found on the host.`)
+		return ""
+	}
+	if !addr.IsGlobalUnicast() {
+		b.ld.errorAt(b.place("private"), fmt.Sprintf("Invalid private address %q", s), `Other hosts cannot reach a host by it. Write the address of its network card, such as "10.0.0.11", or leave private out: the address is found on the host.`)
 		return ""
 	}
 	return s

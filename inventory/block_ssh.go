@@ -77,8 +77,14 @@ func localPath(dir string, env func(string) (string, bool), path string) string 
 	return filepath.Join(dir, path)
 }
 
-// identity reads the path of a private key.
+// identity reads the path of a private key. One that is written out is not
+// shown again.
 func (b *block) identity() string {
+	if strings.Contains(b.text("identity"), "PRIVATE KEY-----") {
+		b.ld.errorAt(at(b.attr("identity").NameRange), "A private key in the inventory",
+			`identity is the path of a file with the key, such as "~/.ssh/id_ed25519". Whoever has read this file has the key now.`)
+		return ""
+	}
 	path := b.path("identity")
 	if path != "" {
 		b.checkReadable("identity", path)
@@ -90,6 +96,10 @@ func (b *block) identity() string {
 // an inventory may be checked on another machine than it is applied from.
 func (b *block) checkReadable(arg, path string) {
 	if _, err := os.Stat(path); err != nil {
-		b.ld.warnAt(b.place(arg), "No such "+arg+" file", "%v. Relative paths start from the inventory's folder.", err)
+		hint := "Relative paths start from the inventory's folder."
+		if strings.Contains(path, "$") {
+			hint = `The shell's variables mean nothing here: write "~/…", or "${env("NAME")}/…".`
+		}
+		b.ld.warnAt(b.place(arg), "No such "+arg+" file", "%v. %s", err, hint)
 	}
 }

@@ -107,6 +107,10 @@ func (b *block) dependency(e element) (string, bool) {
 		return "", false
 	}
 	name, known := e.value.AsString(), b.ld.members("stack")
+	if reference, ok := strings.CutPrefix(name, "stack."); ok && slices.Contains(known, reference) {
+		b.ld.errorAt(e.place, fmt.Sprintf("Unknown stack %q", name), "Write %s without quotes.", name)
+		return "", false
+	}
 	if !slices.Contains(known, name) {
 		b.ld.errorAt(e.place, fmt.Sprintf("Unknown stack %q", name), "There is no stack %q.%s", name, suggest(name, known, forms["stack"]))
 		return "", false

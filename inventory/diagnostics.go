@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
 )
 
 // place is where a diagnostic points: the exact words, and the argument or
@@ -121,7 +122,7 @@ func improve(d *hcl.Diagnostic) *hcl.Diagnostic {
 		withhold(d)
 		return d
 	}
-	if name, known, ok := missingAttribute(d.Expression, d.EvalContext); ok && d.Summary == "Unsupported attribute" {
+	if name, known, ok := missingAttribute(d.Expression, d.EvalContext); ok && (d.Summary == "Unsupported attribute" || d.Summary == "Invalid index") {
 		d.Detail = fmt.Sprintf("This object does not have an attribute named %q.%s", name, suggest(name, known, "%q"))
 	}
 	return d
@@ -165,15 +166,28 @@ func missingAttribute(expr hcl.Expression, ctx *hcl.EvalContext) (name string, k
 	}
 	for i := 1; i < len(t); i++ {
 		v, diags := t[:i].TraverseAbs(ctx)
-		step, isAttr := t[i].(hcl.TraverseAttr)
 		if diags.HasErrors() || !v.Type().IsObjectType() {
 			return "", nil, false
 		}
-		if isAttr && !v.Type().HasAttribute(step.Name) {
-			return step.Name, sortedKeys(v.Type().AttributeTypes()), true
+		if step, ok := stepName(t[i]); ok && !v.Type().HasAttribute(step) {
+			return step, sortedKeys(v.Type().AttributeTypes()), true
 		}
 	}
 	return "", nil, false
+}
+
+// stepName returns the name in .NAME, ["NAME"] or [0].
+func stepName(step hcl.Traverser) (string, bool) {
+	switch step := step.(type) {
+	case hcl.TraverseAttr:
+		return step.Name, true
+	case hcl.TraverseIndex:
+		name, err := convert.Convert(step.Key, cty.String)
+		if err == nil && name.IsKnown() && !name.IsNull() {
+			return name.AsString(), true
+		}
+	}
+	return "", false
 }
 
 // suggestOnly is suggest for sets of names too large to list.

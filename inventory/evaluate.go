@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -187,6 +188,24 @@ func (ld *loader) refer(t hcl.Traversal, into map[string]cty.Value) {
 	into[name] = ld.resolve(n, at(t.SourceRange()))
 }
 
+// quoted is a text that would be a reference without its quotes.
+var quoted = regexp.MustCompile(`^(var|local|host|network|stack)(?:\.|\[")([\w-]+)`)
+
+// checkQuoted warns of references in quotes: they are taken as they stand.
+func (ld *loader) checkQuoted(body *hclsyntax.Body) {
+	hclsyntax.VisitAll(body, func(n hclsyntax.Node) hcl.Diagnostics {
+		text, ok := n.(*hclsyntax.TemplateExpr)
+		if !ok || !text.IsStringLiteral() {
+			return nil
+		}
+		s := text.Parts[0].(*hclsyntax.LiteralValueExpr).Val.AsString()
+		if m := quoted.FindStringSubmatch(s); m != nil && ld.find(m[1], m[2]) != nil {
+			ld.warnAt(at(text.Range()), "A reference in quotes", "This is the text itself. If what it refers to is meant, write %s without quotes.", s)
+		}
+		return nil
+	})
+}
+
 // memberName returns the name in var.NAME or host["NAME"].
 func memberName(t hcl.Traversal) (string, bool) {
 	if len(t) < 2 {
@@ -218,14 +237,27 @@ func (ld *loader) unknownMember(root, name string, t hcl.Traversal) {
 
 func (ld *loader) unknownRoot(t hcl.Traversal) {
 	root := t.RootName()
-	detail := " A plain text stands in quotes; a reference starts with var, local, host, network, stack or cluster."
-	if near := nearest(root, rootNames); near != "" {
-		detail = fmt.Sprintf(" Did you mean %q?", near)
-	}
-	if root == "locals" {
-		detail = ` Did you mean "local"?`
-	}
+	detail := ld.meantBy(root)
 	ld.errorAt(place{subject: t[0].SourceRange(), context: t.SourceRange()}, fmt.Sprintf("Unknown name %q", root), "Nothing here is called %q.%s", root, detail)
+}
+
+// meantBy says what a name that starts no reference was probably meant to be.
+func (ld *loader) meantBy(name string) string {
+	if name == "locals" {
+		return ` Did you mean "local"?`
+	}
+	for _, root := range rootNames {
+		if n := ld.find(root, name); n != nil && name != "" {
+			return fmt.Sprintf(" Did you mean %s, or the text %q?", n, name)
+		}
+	}
+	if _, ok := ld.functions[name]; ok {
+		return fmt.Sprintf(" It is a function: write %s(…).", name)
+	}
+	if near := nearest(name, rootNames); near != "" {
+		return fmt.Sprintf(" Did you mean %q?", near)
+	}
+	return fmt.Sprintf(" If it is a text, write it in quotes: %q. A reference starts with var, local, host, network, stack or cluster.", name)
 }
 
 // scope evaluates everything that has a name.

@@ -58,7 +58,7 @@ func compareGolden(t *testing.T, golden, got string) {
 func TestBad(t *testing.T) {
 	t.Parallel()
 	paths, err := filepath.Glob("testdata/bad/*.hcl")
-	if err != nil || len(paths) < 40 {
+	if err != nil || len(paths) < 100 {
 		t.Fatalf("only %d inventories in testdata/bad: %v", len(paths), err)
 	}
 	for _, path := range paths {

@@ -140,6 +140,9 @@ func load(dir string, files []source, opts Options) (*Inventory, Sources, hcl.Di
 	}
 	ld.decode()
 	ld.check()
+	for _, body := range bodies {
+		ld.checkQuoted(body)
+	}
 	return ld.inv, ld.sources, arrange(ld.diags)
 }
 
@@ -148,7 +151,7 @@ func load(dir string, files []source, opts Options) (*Inventory, Sources, hcl.Di
 func (ld *loader) parse(files []source) []*hclsyntax.Body {
 	var bodies []*hclsyntax.Body
 	for _, f := range files {
-		file, diags := hclsyntax.ParseConfig(f.text, f.name, hcl.InitialPos)
+		file, diags := Parse(f.text, f.name)
 		ld.sources[f.name] = file
 		ld.diags = ld.diags.Extend(diags)
 		bodies = append(bodies, file.Body.(*hclsyntax.Body))

@@ -1,0 +1,8 @@
+cluster "rmq" {}
+
+host "node-1" { address = "10.0.0.11" }
+
+stack "consul" {
+  playbook = "consul"
+}
+}

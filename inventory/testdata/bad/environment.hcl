@@ -1,0 +1,9 @@
+cluster "rmq" {}
+
+host "node-1" { address = "10.0.0.11" }
+
+ssh {
+  user     = env(USER)
+  identity = env["HOME"]
+  jump     = env.HOME
+}

@@ -1,0 +1,12 @@
+cluster "rmq" {}
+
+host "node-1" { address = "10.0.0.11" }
+
+stack "rabbitmq" {
+  playbook = "rabbitmq"
+  inputs   = ["members=3"]
+}
+stack "other" {
+  playbook = "rabbitmq"
+  inputs   = "members=3"
+}

@@ -1,0 +1,7 @@
+cluster "rmq" {}
+
+host "node-1" { address = "10.0.0.11" }
+
+ssh {
+  user = "ec2-user", port = 22
+}

@@ -1,0 +1,5 @@
+cluster "rmq" {}
+
+host "node-1" { address = "10.0.0.11" }
+
+host "node-2" { address = "10.0.0.12" port = 2222 }

@@ -1,0 +1,5 @@
+cluster:
+  name: rmq
+hosts:
+  - name: node-1
+    address: 10.0.0.11
