@@ -35,8 +35,8 @@ func loadCommand(t *target) *cobra.Command {
 		Short: "Publish and consume through all hosts, and say what was lost and how long it paused",
 		Long: `Publishes small messages with confirms to quorum queues and consumes them with acknowledgements, through
 the HAProxy of every host, until --for is over or ^C. It does what a good client does: connections spread over
-the hosts, short heartbeats, a connection given up that confirms nothing for 2 s, and what was not confirmed
-published again. Then it drains the queues and gives account of every message. Exit 1 when a confirmed one is lost.
+the hosts, short heartbeats, a connection given up that is not acknowledged for 2 s or confirms nothing for 5 s,
+and what was not confirmed published again. Then it drains the queues and gives account of every message. Exit 1 when a confirmed one is lost.
 
 Without HOST it goes to the hosts of the lab, and follows when one is replaced. The password is read from standard
 input, or from a file; instead of it there may be AMQP URLs, one a line, which bring their own hosts.`,

@@ -2,16 +2,23 @@ package load
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+	"golang.org/x/sys/unix"
 )
 
 const (
 	// heartbeat is short because a host without power closes no connection.
 	heartbeat = 2 * time.Second
+
+	// ackWithin is how long the other host's kernel may take to acknowledge what was sent. One
+	// without power never does, while a broker that is merely slow is on a host that does.
+	ackWithin = 2 * time.Second
 
 	// connectWithin bounds TCP's part of a connect, and openWithin all of it.
 	connectWithin = time.Second
@@ -31,7 +38,7 @@ func (l Login) Dial(ctx context.Context, host string) (Link, error) {
 		SASL:  []amqp.Authentication{&amqp.PlainAuth{Username: l.User, Password: l.Password}},
 		Vhost: l.VHost, Heartbeat: heartbeat, Locale: "en_US",
 		Dial: func(network, address string) (c net.Conn, err error) {
-			dialer := net.Dialer{Timeout: connectWithin}
+			dialer := net.Dialer{Timeout: connectWithin, Control: limitAcks}
 			if c, err = dialer.DialContext(ctx, network, address); err == nil {
 				raw = c
 				err = c.SetDeadline(time.Now().Add(openWithin)) // lifted when the connection is open
@@ -49,6 +56,14 @@ func (l Login) Dial(ctx context.Context, host string) (Link, error) {
 		close(a.lost)
 	}()
 	return a, nil
+}
+
+// limitAcks sets TCP_USER_TIMEOUT on a socket.
+func limitAcks(_, _ string, c syscall.RawConn) (err error) {
+	failed := c.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(ackWithin.Milliseconds()))
+	})
+	return errors.Join(failed, err)
 }
 
 type amqpLink struct {

@@ -10,11 +10,13 @@ import (
 
 const (
 	// confirmWithin is how long a connection with unconfirmed messages may be without any answer
-	// before it is given up. A dead host says nothing; its heartbeats are missed later than this.
-	confirmWithin = 2 * time.Second
+	// before it is given up: the host is alive, and what it leads to is not. Much sooner, and what
+	// an overloaded cluster confirms late would be published again, which overloads it more.
+	confirmWithin = 5 * time.Second
 
-	// window bounds the unconfirmed messages of a connection and queue.
-	window = 2000
+	// window bounds the unconfirmed messages of a connection and queue, and so what is published
+	// again when it fails.
+	window = 500
 )
 
 // publish works for the queues by one connection until that fails, or leave ends and all that it
