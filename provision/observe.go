@@ -87,6 +87,7 @@ func undecided(snap state.Snapshot, cluster string) bool {
 		if h.Facts.Err != nil {
 			return false // a host that cannot be seen may be that node; the planner refuses anyway
 		}
+		hosts[h.Facts.Value.NodeID] = true
 		if e := h.Engine.Value; e != nil {
 			hosts[e.NodeID] = true
 		}

@@ -96,6 +96,7 @@ func (b *builder) docker(h inventory.Host) {
 	case !facts.Docker.Active:
 		step.Kind, step.Summary, step.Why = Update, "start Docker, now and at boot", "docker is installed but not running"
 		step.Action = StartDocker{}
+		step.After = append(step.After, b.begins(h.Name)...)
 	case !facts.Docker.Enabled:
 		step.Kind, step.Summary, step.Why = Update, "start Docker at boot", "docker is not enabled"
 		step.Action = StartDocker{}

@@ -29,6 +29,9 @@ func Make(want Want, got state.Snapshot) (*Plan, error) {
 	if len(b.refused) > 0 {
 		return nil, b.refused
 	}
+	if b.asleep() {
+		return b.wake(), nil
+	}
 	b.assignSlots()
 	for _, h := range b.inv.Hosts {
 		b.daemon(h)
@@ -87,6 +90,29 @@ func (b *builder) labels() map[string]string {
 
 // engine returns the Engine of a host, nil where none runs.
 func (b *builder) engine(host string) *state.Engine { return b.got.Hosts[host].Engine.Value }
+
+// nodeID is the id of the swarm node that a host is, "" where it is none.
+func (b *builder) nodeID(host string) string {
+	if e := b.engine(host); e != nil {
+		return e.NodeID
+	}
+	return b.got.Hosts[host].Facts.Value.NodeID
+}
+
+// asleep says that there is a swarm which cannot be seen, because Docker is
+// stopped on its managers. What it holds shows once they run.
+func (b *builder) asleep() bool {
+	return b.got.Swarm.Value == nil && slices.ContainsFunc(b.inv.Hosts, func(h inventory.Host) bool { return b.nodeID(h.Name) != "" })
+}
+
+func (b *builder) wake() *Plan {
+	for _, h := range b.inv.Hosts {
+		if b.nodeID(h.Name) != "" {
+			b.docker(h)
+		}
+	}
+	return &Plan{Steps: sorted(b.steps)}
+}
 
 func hostID(host string, parts ...string) ID { return joined("host", host, parts) }
 

@@ -31,9 +31,7 @@ func (b *builder) findLost() {
 	}
 	present := map[string]bool{}
 	for _, h := range b.inv.Hosts {
-		if e := b.engine(h.Name); e != nil {
-			present[e.NodeID] = true
-		}
+		present[b.nodeID(h.Name)] = true
 	}
 	for _, n := range b.got.Swarm.Value.Nodes {
 		name := n.Spec.Labels[HostLabel]
@@ -93,25 +91,63 @@ func (b *builder) forget() {
 			p := stackPlan{builder: b, stack: s}
 			after = append(after, p.lostMembers(l)...)
 		}
-		why := fmt.Sprintf("host %s is down and not in the inventory", l.name)
-		if slices.ContainsFunc(b.inv.Hosts, func(h inventory.Host) bool { return h.Name == l.name }) {
-			why = fmt.Sprintf("another machine stands in the place of host %s", l.name)
-		}
 		b.add(Step{
-			ID: l.id("node"), Kind: Delete, Summary: "remove the swarm node of " + l.name + " (" + l.node.ID + ")", Why: why, After: after,
+			ID: l.id("node"), Kind: Delete, Summary: "remove the swarm node of " + l.name + " (" + l.node.ID + ")", Why: b.lostWhy(l), After: after,
 			Action: ForgetNode{ID: l.node.ID},
 		})
 	}
+}
+
+func (b *builder) lostWhy(l lost) string {
+	switch {
+	case !slices.ContainsFunc(b.inv.Hosts, func(h inventory.Host) bool { return h.Name == l.name }):
+		return fmt.Sprintf("host %s is down and not in the inventory", l.name)
+	case slices.ContainsFunc(b.want.Stacks, func(s playbooks.Stack) bool {
+		return slices.ContainsFunc(l.slots, func(slot string) bool { return b.comesBack(s, slot, l) })
+	}):
+		return fmt.Sprintf("host %s has left the swarm", l.name)
+	}
+	return fmt.Sprintf("host %s has left the swarm, or another machine stands in its place", l.name)
 }
 
 // lostMembers plans the playbook's deeds for the members that a host held.
 func (p *stackPlan) lostMembers(l lost) []ID {
 	var ids []ID
 	for _, svc := range p.stack.Services {
-		if svc.Slot == "" || !slices.Contains(l.slots, svc.Slot) {
+		if svc.Slot == "" || !slices.Contains(l.slots, svc.Slot) || p.comesBack(p.stack, svc.Slot, l) {
 			continue
 		}
 		ids = append(ids, p.hooks("on lost", svc, append([]ID{p.id("begin")}, ids...))...)
+	}
+	return ids
+}
+
+// comesBack says that a member stays what it is: its host has left the swarm,
+// is still there with the member's data, and joins again.
+func (b *builder) comesBack(stack playbooks.Stack, slot string, l lost) bool {
+	return b.slots[slot] == l.name && b.hasData(stack, slot, l.name)
+}
+
+// revived are the steps that make what is to run on a host start again, though
+// no service changes: its Docker was stopped, or its node takes tasks again.
+func (b *builder) revived(host string) []ID {
+	node := b.nodeOf(host)
+	switch {
+	case node.ID == "":
+		return nil
+	case b.engine(host) == nil:
+		return []ID{hostID(host, "docker")}
+	case node.Spec.Availability != swarm.NodeAvailabilityActive:
+		return []ID{hostID(host, "node")}
+	}
+	return nil
+}
+
+// revivals are those steps for a service.
+func (p *stackPlan) revivals(svc playbooks.Service) []ID {
+	var ids []ID
+	for _, h := range p.hostsOf(svc) {
+		ids = append(ids, p.revived(h)...)
 	}
 	return ids
 }

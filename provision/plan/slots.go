@@ -24,9 +24,14 @@ func (b *builder) assignSlots() {
 
 func (b *builder) assignSet(stack playbooks.Stack, set playbooks.SlotSet) {
 	taken := map[string]bool{}
-	for _, slot := range set.Names {
-		if h := b.holder(stack, slot); h != "" && !taken[h] {
-			b.slots[slot], taken[h] = h, true
+	// Where labels of two members stand on one host, moved there by hand, it is
+	// the one whose data is nowhere else that belongs there.
+	for _, only := range []bool{true, false} {
+		for _, slot := range set.Names {
+			h := b.holder(stack, slot)
+			if h != "" && b.slots[slot] == "" && !taken[h] && (!only || b.onlyData(stack, slot, h)) {
+				b.slots[slot], taken[h] = h, true
+			}
 		}
 	}
 	for _, slot := range set.Names {
@@ -99,6 +104,13 @@ func (b *builder) membersIn(zone string, set playbooks.SlotSet) int {
 		}
 	}
 	return n
+}
+
+// onlyData says whether a host is the only one with a volume of the slot's
+// member.
+func (b *builder) onlyData(stack playbooks.Stack, slot, host string) bool {
+	return b.hasData(stack, slot, host) && !slices.ContainsFunc(b.inv.Hosts,
+		func(h inventory.Host) bool { return h.Name != host && b.hasData(stack, slot, h.Name) })
 }
 
 // hasData says whether a host holds a volume of the slot's member.

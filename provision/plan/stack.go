@@ -174,6 +174,9 @@ func imageID(host, ref string) ID { return hostID(host, "image", ref) }
 // in which they are needed. They come after the host's joining: three images
 // unpacked beside a joining manager starve the raft of the disk.
 func (b *builder) images(h inventory.Host) {
+	if b.engine(h.Name) == nil && b.member(h.Name) { // which images it has shows when it runs, and the swarm pulls what it lacks
+		return
+	}
 	planned := map[string]bool{}
 	var before []ID
 	for _, s := range b.want.Stacks {

@@ -59,7 +59,7 @@ func (b *builder) inSwarm(nodeID string) bool {
 // member says whether a host is in the swarm already.
 func (b *builder) member(host string) bool {
 	e := b.engine(host)
-	return e != nil && e.NodeID != "" && e.SwarmState != "inactive"
+	return e != nil && e.NodeID != "" && e.SwarmState != "inactive" || e == nil && b.inSwarm(b.nodeID(host))
 }
 
 // swarm plans the swarm's beginning and the hosts' joining. Joins wait for
@@ -267,10 +267,8 @@ func orNil(v string, ok bool) any {
 }
 
 func (b *builder) nodeOf(host string) swarm.Node {
-	if e := b.engine(host); e != nil {
-		if i, ok := b.nodes[e.NodeID]; ok {
-			return b.got.Swarm.Value.Nodes[i]
-		}
+	if i, ok := b.nodes[b.nodeID(host)]; ok {
+		return b.got.Swarm.Value.Nodes[i]
 	}
 	return swarm.Node{}
 }

@@ -3,8 +3,10 @@ package state
 import (
 	"bufio"
 	"bytes"
+	"crypto/x509"
 	_ "embed"
 	"encoding/base64"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -102,6 +104,8 @@ func (f *Facts) set(key, value string) (err error) {
 		f.Clock, err = strconv.ParseInt(value, 10, 64)
 	case "docker":
 		f.Docker, err = parseUnit(value)
+	case "swarm-node":
+		f.NodeID, err = nodeID(value)
 	case "file":
 		err = f.setFile(value)
 	case "content":
@@ -131,6 +135,23 @@ func parseUnit(value string) (Unit, error) {
 		return Unit{}, fmt.Errorf("%q is not three words", clip(value))
 	}
 	return Unit{Loaded: w[0] == "loaded", Enabled: w[1] == "enabled", Active: w[2] == "active"}, nil
+}
+
+// nodeID reads the node's id from its certificate, in PEM and that in base64.
+func nodeID(encoded string) (string, error) {
+	text, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		return "", err
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return "", errors.New("not PEM")
+	}
+	certificate, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return "", err
+	}
+	return certificate.Subject.CommonName, nil
 }
 
 // setFile reads "mode owner group sha256 path".

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"encoding/base64"
 	"net/netip"
 	"os/exec"
 	"strings"
@@ -43,6 +44,7 @@ func TestParseFactsRefusesHalfAnAnswer(t *testing.T) {
 		"a wrong number": {strings.Replace(answer, "memory\t1024", "memory\tlots", 1), "wrong memory"},
 		"a wrong prefix": {strings.Replace(answer, "10.0.0.1/20", "10.0.0.1/99", 1), "wrong address"},
 		"a wrong unit":   {strings.Replace(answer, "loaded enabled active", "loaded", 1), "wrong docker"},
+		"no certificate": {strings.Replace(answer, "arch\tx86_64", "swarm-node\te30=", 1), "wrong swarm-node: not PEM"},
 		"wrong content":  {strings.Replace(answer, "e30=", "!!", 1), "wrong content"},
 	}
 	for name, tt := range tests {
@@ -73,6 +75,31 @@ func TestTheScriptSaysWhatTheParserReads(t *testing.T) {
 		if file := f.Files["/etc/os-release"]; len(file.SHA256) != 64 || len(f.Files) != 1 {
 			t.Errorf("%s: files are %v", shell, f.Files)
 		}
+	}
+}
+
+// The certificate of a node of a swarm that is gone.
+const certificate = `-----BEGIN CERTIFICATE-----
+MIICMzCCAdugAwIBAgIUJ7kuEc5xhF5EqPPdFT4ofPpaS6UwCgYIKoZIzj0EAwIw
+EzERMA8GA1UEAxMIc3dhcm0tY2EwHhcNMjYxMTI0MTAzNTAwWhcNMjcwMjIyMTEz
+NTAwWjBgMSIwIAYDVQQKExk2dTlmcWhyNmUxamc1eWtwOXNkMzhxYjZ6MRYwFAYD
+VQQLEw1zd2FybS1tYW5hZ2VyMSIwIAYDVQQDExkzOGI0dmowcWU2YWltcGtmMngz
+eWcwNzdoMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEkA0Vi2Ls+JhtkkA1csie
+rs14Wt61CcSZSCrLwHHtN8HJPM7j54WIUhzPx4rbAnpNTCZYBArkF+QW46p/orsE
+1KOBvzCBvDAOBgNVHQ8BAf8EBAMCBaAwHQYDVR0lBBYwFAYIKwYBBQUHAwEGCCsG
+AQUFBwMCMAwGA1UdEwEB/wQCMAAwHQYDVR0OBBYEFEQ/f/Llnu2wyjoDy9wgpSOZ
+cr3eMB8GA1UdIwQYMBaAFObAck09iae0p6WzIq4BdRZAE1mTMD0GA1UdEQQ2MDSC
+DXN3YXJtLW1hbmFnZXKCGTM4YjR2ajBxZTZhaW1wa2YyeDN5ZzA3N2iCCHN3YXJt
+LWNhMAoGCCqGSM49BAMCA0YAMEMCHybPIVjUeThcKP0os07irth2IuopPZeGKa0Z
+KkIip0QCIFNIDlHChp7z5hdZTuywMdDEWmJGSuSO2LaKzfVZ1pNJ
+-----END CERTIFICATE-----
+`
+
+func TestParseFactsKnowsTheNodeOfAStoppedEngine(t *testing.T) {
+	line := "swarm-node\t" + base64.StdEncoding.EncodeToString([]byte(certificate)) + "\n"
+	f, err := ParseFacts([]byte("rmqprov-facts-begin\n" + line + "rmqprov-facts-end\n"))
+	if err != nil || f.NodeID != "38b4vj0qe6aimpkf2x3yg077h" {
+		t.Errorf("the node is %q, %v", f.NodeID, err)
 	}
 }
 

@@ -45,6 +45,7 @@ type Facts struct {
 	Clock     int64         // seconds since 1970
 	Skew      time.Duration // of the clock against the observer's: how far it is ahead
 	Docker    Unit
+	NodeID    string          // of the swarm node that the host is, "" where it is none; known of a stopped Engine, too
 	Files     map[string]File // by path: only the paths that were asked for; absent ones are missing
 }
 
