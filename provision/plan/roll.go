@@ -11,17 +11,20 @@ import (
 // one after the other, each when the gates hold.
 func (p *stackPlan) services() {
 	var running []change
+	var standing []playbooks.Service
 	var before []ID // the member made last, with its gates
 	for _, svc := range p.stack.Services {
 		seen, exists := p.service(svc.Name)
 		if !exists {
-			before = p.create(svc, before)
+			before = p.create(svc, append(before, p.formed(standing)...))
+			standing = nil
 			continue
 		}
 		changes := specChanges(likeWanted(p.named(seen.Spec), image(svc)), svc.Spec)
 		switch {
 		case len(changes) == 0:
 			p.startsAnew(svc)
+			standing = append(standing, svc)
 		case p.runs(svc) && restarts(changes):
 			running = append(running, change{svc, changes})
 		default:
@@ -52,37 +55,40 @@ func (p *stackPlan) note(svc playbooks.Service, step Step) []ID {
 	return ids
 }
 
-// create plans a new service. Where members form in turn, it waits for those
-// made before it. What the next one waits for is returned.
+// create plans a new service. Where members form in turn, it waits for the one
+// made before it. Its own step and gates are returned.
 func (p *stackPlan) create(svc playbooks.Service, before []ID) []ID {
 	step := Step{
 		ID: serviceID(p.stack.Name, svc.Name), Kind: Create, Summary: "create service " + svc.Name, Why: "not deployed",
 		After: p.needs(svc), Action: CreateService{Spec: svc.Spec},
 	}
-	if p.inTurn(svc) {
-		step.After, before = append(step.After, before...), nil
+	if p.stack.Form == playbooks.FormInTurn && svc.Slot != "" {
+		step.After = append(step.After, before...)
 	}
 	if svc.Slot != "" && p.hasRecord() {
 		p.joined = append(p.joined, svc)
 	}
-	return append(before, p.note(svc, step)...)
+	return p.note(svc, step)
 }
 
-// inTurn says that a new service waits for the one made before it. One that has
-// its data does not: members that stopped together start only together, as each
-// waits for the others to tell it what it missed.
-func (p *stackPlan) inTurn(svc playbooks.Service) bool {
-	return p.stack.Form == playbooks.FormInTurn && svc.Slot != "" && !p.hasData(p.stack, svc.Slot, p.slots[svc.Slot])
+// formed plans the gates of the members that were made before, where the set
+// has not stood yet: the run that made them was killed, and may not have waited
+// for them. The next member to be made does.
+func (p *stackPlan) formed(members []playbooks.Service) []ID {
+	if p.stack.Form != playbooks.FormInTurn || p.hasRecord() {
+		return nil
+	}
+	var ids []ID
+	for _, svc := range members {
+		ids = append(ids, p.slotGates(svc, serviceID(p.stack.Name, svc.Name))...)
+	}
+	return ids
 }
 
-// startsAnew plans what follows when a service starts though it does not change:
-// its host comes back, or a member's slot comes to another host. There the
-// node's label makes the swarm start the member empty, and it must join.
+// startsAnew plans what follows when a member's slot comes to another host:
+// the node's label makes the swarm start it there, empty, and it must join.
 func (p *stackPlan) startsAnew(svc playbooks.Service) {
 	if !p.moved(svc) {
-		for _, id := range p.revivals(svc) {
-			p.changed = append(append(p.changed, id), p.slotGates(svc, id)...)
-		}
 		return
 	}
 	label := hostID(p.slots[svc.Slot], "node")
