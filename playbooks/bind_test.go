@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/hcl/v2"
+	"github.com/rogpeppe/go-internal/txtar"
+
 	"github.com/rmqprov/rmqprov/inventory"
 )
 
@@ -280,5 +282,58 @@ func TestBindMistakes(t *testing.T) {
 			_, diags := load(t, path, nil)
 			golden(t, filepath.Join("bad", strings.TrimSuffix(filepath.Base(path), ".hcl")+".txt"), []byte(diags))
 		})
+	}
+}
+
+// Each of the archives is a playbook with one kind of mistake. What it lacks
+// of files is taken from a sound one.
+func TestWrongPlaybooks(t *testing.T) {
+	archives, err := filepath.Glob("testdata/wrong/*.txtar")
+	if err != nil || len(archives) < 40 {
+		t.Fatal(archives, err)
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range archives {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
+			files := wrongPlaybook(t, path)
+			t.Chdir(t.TempDir())
+			writeFiles(t, files)
+			_, diags := load(t, "inventory.hcl", nil)
+			t.Chdir(here)
+			if diags == "" {
+				t.Error("nothing is said of it")
+			}
+			golden(t, filepath.Join("wrong", strings.TrimSuffix(filepath.Base(path), ".txtar")+".txt"), []byte(diags))
+		})
+	}
+}
+
+func wrongPlaybook(t *testing.T, path string) map[string][]byte {
+	t.Helper()
+	archive, err := txtar.ParseFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string][]byte{"inventory.hcl": []byte(plainInventory), "p/playbook.hcl": []byte(plainPlaybook), "p/stack.yml": []byte(plainStack)}
+	for _, f := range archive.Files {
+		if files[f.Name] = f.Data; len(f.Data) == 0 {
+			delete(files, f.Name)
+		}
+	}
+	return files
+}
+
+func writeFiles(t *testing.T, files map[string][]byte) {
+	t.Helper()
+	for path, text := range files {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

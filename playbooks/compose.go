@@ -61,9 +61,9 @@ func (b *binder) bindCompose() {
 type composeFile struct {
 	name  string // as diagnostics call it
 	text  []byte
-	dir   string // where relative paths in it start
-	order []string
-	lines map[string]int // service → line
+	dir   string         // where relative paths in it start
+	order []string       // services
+	lines map[string]int // "services.web" → line
 }
 
 // newComposeFile makes the rendered text printable in diagnostics: the lines
@@ -71,16 +71,18 @@ type composeFile struct {
 func (b *binder) newComposeFile(name string, text []byte) *composeFile {
 	b.folder.keep(name+" (rendered)", text)
 	f := &composeFile{name: b.folder.path(name + " (rendered)"), text: text, dir: filepath.Join(b.folder.dir, filepath.Dir(name)), lines: map[string]int{}}
-	var doc struct {
-		Services yaml.Node `yaml:"services"`
-	}
+	var doc map[string]yaml.Node
 	if yaml.Unmarshal(text, &doc) != nil {
 		return f // load reports it
 	}
-	for i := 0; i+1 < len(doc.Services.Content); i += 2 {
-		key := doc.Services.Content[i]
-		f.order = append(f.order, key.Value)
-		f.lines[key.Value] = key.Line
+	for _, section := range []string{"services", "networks", "configs", "secrets"} {
+		names := doc[section].Content
+		for i := 0; i+1 < len(names); i += 2 {
+			f.lines[section+"."+names[i].Value] = names[i].Line
+			if section == "services" {
+				f.order = append(f.order, names[i].Value)
+			}
+		}
 	}
 	return f
 }
@@ -105,7 +107,7 @@ func (f *composeFile) at(line int) hcl.Range {
 }
 
 // atService is the line of a service's name.
-func (f *composeFile) atService(name string) hcl.Range { return f.at(f.lines[name]) }
+func (f *composeFile) atService(name string) hcl.Range { return f.at(f.lines["services."+name]) }
 
 func (f *composeFile) load() (*types.Config, error) {
 	tree, err := loader.ParseYAML(f.text)
@@ -117,7 +119,12 @@ func (f *composeFile) load() (*types.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The loader goes through maps: without this, what is said first would differ from run to run.
+	slices.SortFunc(config.Services, func(x, y types.ServiceConfig) int { return f.lines["services."+x.Name] - f.lines["services."+y.Name] })
 	for _, svc := range config.Services {
+		if svc.Image == "" {
+			return nil, fmt.Errorf("services.%s has no image: swarm builds none, so build it, push it to a registry, and name it here", svc.Name)
+		}
 		if _, err := reference.ParseAnyReference(svc.Image); err != nil {
 			return nil, fmt.Errorf("services.%s.image %q: %w", svc.Name, svc.Image, err)
 		}
@@ -142,22 +149,62 @@ func noEnvironment(o *interpolation.Options) *interpolation.Options {
 	return &strict
 }
 
-var yamlLine = regexp.MustCompile(`line (\d+):`)
+var (
+	yamlLine = regexp.MustCompile(`line (\d+):`)
+	quotes   = regexp.MustCompile(`['"]([^'"]+)['"]`)
+)
 
 // composeError shows what the compose code says at the line that it means, as
 // far as that can be told.
 func (b *binder) composeError(f *composeFile, err error) {
-	at := f.at(1)
-	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
-		line, _ := strconv.Atoi(m[1])
-		at = f.at(line)
+	line, said := 0, err.Error()
+	if m := yamlLine.FindStringSubmatch(said); m != nil {
+		line, _ = strconv.Atoi(m[1])
 	}
 	for _, name := range f.order {
-		if strings.Contains(err.Error(), "services."+name) || strings.Contains(err.Error(), "service "+name+":") {
-			at = f.atService(name)
+		if strings.Contains(said, "services."+name) || strings.Contains(said, "service "+name+":") {
+			line = f.lines["services."+name]
 		}
 	}
-	b.fail(at, "Compose file refused", "%s: %v.", f.name, err)
+	if line == 0 {
+		line = f.lineWith(quotes.FindAllStringSubmatch(said, -1))
+	}
+	b.fail(f.at(line), "Compose file refused", "%s.%s", strings.TrimSuffix(said, "."), composeAdvice(said, f.at(line).SliceBytes(f.text)))
+}
+
+// lineWith is the first line that holds the last of the quoted words, or 0.
+func (f *composeFile) lineWith(words [][]string) int {
+	if len(words) == 0 {
+		return 0
+	}
+	before, _, ok := bytes.Cut(f.text, []byte(words[len(words)-1][1]))
+	if !ok {
+		return 0
+	}
+	return 1 + bytes.Count(before, []byte("\n"))
+}
+
+// advices say what to do about what the compose code says.
+var advices = []struct{ says, line, advice string }{
+	{"cannot start any token", "\t", "YAML is indented by spaces, and this line has a tab."},
+	{"invalid map key", "", "A value that begins with {{ stands in quotes: \"{{.Node.Hostname}}\"."},
+	{"top-level object must be a mapping", "", "A compose file begins with services: and has the services below it, indented."},
+	{"(root): additional property", "", "Services stand below services:, as version 3 of the format has them."},
+	{"unsupported Compose file version", "", "Leave version out, or write \"3.8\"."},
+	{"undefined network", "", "Declare it at the end of the file: networks: { prod: { external: true } }."},
+	{"undefined volume", "", "Declare it at the end of the file: volumes: { data: {} }."},
+	{"undefined secret", "", "Declare it at the end of the file: secrets: { token: { external: true, name: \"${secret.token.name}\" } }."},
+	{"undefined config", "", "Declare it at the end of the file: configs: { site: { external: true, name: \"${config.site.name}\" } }."},
+	{"interval: must be a string", "", "Write it with its unit, such as 10s."},
+}
+
+func composeAdvice(said string, line []byte) string {
+	for _, a := range advices {
+		if strings.Contains(said, a.says) && bytes.Contains(line, []byte(a.line)) {
+			return " " + a.advice
+		}
+	}
+	return ""
 }
 
 // checkObjects sees to it that the stack lives on what the inventory and the
@@ -172,24 +219,27 @@ func (b *binder) checkObjects(f *composeFile, c *types.Config) {
 		name := cmp.Or(n.Name, key)
 		switch {
 		case !n.External.External:
-			b.fail(f.at(1), "A network of its own", "The network %q must be `external: true`: overlay networks are made by the inventory's `network` blocks.", key)
+			b.fail(f.at(f.lines["networks."+key]), "A network of its own", "The network %q must be `external: true`: overlay networks are made by the inventory's `network` blocks.", key)
 		case !slices.Contains(known, name) && name != "host" && name != "none" && name != "bridge":
-			b.fail(f.at(1), "Unknown network", "The inventory has no network %q.%s", name, didYouMean(name, known))
+			b.fail(f.at(f.lines["networks."+key]), "Unknown network", "The inventory has no network %q.%s", name, didYouMean(name, known))
 		}
 	}
 	for _, svc := range c.Services {
 		if len(svc.Networks) == 0 {
 			b.fail(f.atService(svc.Name), "A service without a network", "The service %q joins no network; name one of the inventory's, such as ${networks[0].name}.", svc.Name)
 		}
+		if n := svc.Deploy.Replicas; b.isSlot(svc.Name) && (svc.Deploy.Mode == "global" || n != nil && *n != 1) {
+			b.fail(f.atService(svc.Name), "A slot is one member", "The service %q is the member of a slot: leave out deploy.mode and deploy.replicas, and set the slots' count.", svc.Name)
+		}
 	}
 	for _, key := range sortedKeys(c.Configs) {
 		if !c.Configs[key].External.External {
-			b.fail(f.at(1), "A config of its own", "The config %q must be `external: true` with `name: ${config.%s.name}`, and a `config` block of the playbook names its file.", key, key)
+			b.fail(f.at(f.lines["configs."+key]), "A config of its own", "The config %q must be `external: true` with `name: ${config.%s.name}`, and a `config` block of the playbook names its file.", key, key)
 		}
 	}
 	for _, key := range sortedKeys(c.Secrets) {
 		if !c.Secrets[key].External.External {
-			b.fail(f.at(1), "A secret of its own", "The secret %q must be `external: true` with `name: ${secret.%s.name}`, and a `secret` block of the playbook says where its value comes from.", key, key)
+			b.fail(f.at(f.lines["secrets."+key]), "A secret of its own", "The secret %q must be `external: true` with `name: ${secret.%s.name}`, and a `secret` block of the playbook says where its value comes from.", key, key)
 		}
 	}
 }

@@ -1,6 +1,11 @@
 package playbooks
 
 import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/gohcl"
 )
@@ -145,7 +150,7 @@ func (f *folder) decode() (*playbookBlock, hcl.Diagnostics) {
 		return nil, diags
 	}
 	var root playbookRoot
-	diags = append(diags, gohcl.DecodeBody(file.Body, nil, &root)...)
+	diags = append(diags, plainer(gohcl.DecodeBody(file.Body, nil, &root))...)
 	if diags.HasErrors() {
 		return nil, diags
 	}
@@ -158,7 +163,66 @@ func (f *folder) decode() (*playbookBlock, hcl.Diagnostics) {
 		diags = append(diags, problem(p.DefRange, "No stack",
 			"The playbook says nothing to deploy: add `stack { file = \"stack.yml\" }`."))
 	}
-	return p, append(diags, uniqueNames(p)...)
+	diags = append(diags, uniqueNames(p)...)
+	return p, append(diags, missingArguments(p)...)
+}
+
+var withoutName = regexp.MustCompile(`^Missing \w+ for (\w+)$`)
+
+// plainer rewrites what HCL says of blocks where it tells only half.
+func plainer(diags hcl.Diagnostics) hcl.Diagnostics {
+	for _, d := range diags {
+		if m := withoutName.FindStringSubmatch(d.Summary); m != nil {
+			d.Detail = fmt.Sprintf("A name in quotes stands behind the word: %s \"NAME\" { … }.", m[1])
+			if known := moments[m[1]]; known != nil {
+				d.Detail = fmt.Sprintf("The moment stands behind the word: %s %q { … }. Known are %s.", m[1], known[0], listed(known))
+			}
+		}
+		if name, ok := strings.CutPrefix(d.Detail, "Blocks of type "); ok && d.Summary == "Unsupported block type" && !strings.Contains(d.Detail, "mean") {
+			name, _, _ = strings.Cut(name, " ")
+			d.Detail = fmt.Sprintf("There is no block %s in this place. All blocks of a playbook stand within playbook \"NAME\" { … }; playbooks/README.md lists them.", name)
+		}
+	}
+	return diags
+}
+
+// missingArguments reports what a block must have; gohcl takes every
+// expression for optional.
+func missingArguments(p *playbookBlock) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	need := func(kind, arg string, expr hcl.Expression, example string) {
+		if isAbsent(expr) {
+			diags = append(diags, problem(expr.Range(), "Missing "+arg, fmt.Sprintf("The block %s needs it: write %s = %s.", kind, arg, example)))
+		}
+	}
+	for _, b := range p.Slots {
+		need("slots "+quote(b.Name), "count", b.Count, "3")
+	}
+	for _, b := range p.Configs {
+		need("config "+quote(b.Name), "file", b.File, `"app.conf"`)
+	}
+	for _, b := range p.Ports {
+		need("port "+quote(b.Name), "number", b.Number, "8080")
+		need("port "+quote(b.Name), "from", b.From, `"clients"`)
+	}
+	for _, b := range p.Consoles {
+		need("console "+quote(b.Name), "port", b.Port, "8080")
+	}
+	for _, b := range p.Proofs {
+		need("proof "+quote(b.Name), "protocol", b.Protocol, `"http"`)
+		need("proof "+quote(b.Name), "port", b.Port, "8080")
+	}
+	for _, b := range p.Gates {
+		need("gate "+quote(b.Name), "exec", b.Exec, `["true"]`)
+	}
+	for _, b := range slices.Concat(p.Before, p.After, p.On) {
+		need("for "+quote(b.Moment), "exec", b.Exec, `["true"]`)
+	}
+	for _, b := range p.Checks {
+		need("check "+quote(b.Name), "condition", b.Condition, "length(hosts) > 0")
+		need("check "+quote(b.Name), "error_message", b.Error, `"What to do."`)
+	}
+	return diags
 }
 
 // uniqueNames complains about two blocks of one kind with the same label:

@@ -1,9 +1,11 @@
 package playbooks
 
 import (
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -16,21 +18,45 @@ import (
 // eval evaluates and collects what went wrong; the value is then unknown, so
 // that nothing complains about it a second time.
 func (b *binder) eval(expr hcl.Expression, ctx *hcl.EvalContext) cty.Value {
-	v, d := expr.Value(ctx)
+	v, d := inventory.Evaluate(expr, ctx)
 	for _, diag := range d {
 		b.suggest(diag)
+		if !slices.ContainsFunc(b.diags, func(said *hcl.Diagnostic) bool { return sameSaid(said, diag) }) {
+			b.diags = append(b.diags, diag)
+		}
 	}
-	b.diags = append(b.diags, d...)
 	if d.HasErrors() {
 		return cty.DynamicVal
 	}
 	return v
 }
 
+// sameSaid is true of what a loop in a template says again.
+func sameSaid(x, y *hcl.Diagnostic) bool {
+	return x.Summary == y.Summary && x.Detail == y.Detail && x.Subject != nil && y.Subject != nil && *x.Subject == *y.Subject
+}
+
+var unknownVariable = regexp.MustCompile(`^There is no variable named "([^"]+)"\.`)
+
+// explainName says of a name that is nothing here where it would be something.
+func explainName(d *hcl.Diagnostic) {
+	m := unknownVariable.FindStringSubmatch(d.Detail)
+	switch {
+	case m == nil:
+	case m[1] == "slot":
+		d.Detail = "slot is the member that a before, after or on block is run for. Elsewhere all members are slots.NAME, a list."
+	case m[1] == "var":
+		d.Detail = "A playbook does not see the inventory's variables. Write an input block, and give its value in the stack's inputs."
+	case !strings.Contains(d.Detail, "Did you mean"):
+		d.Detail += fmt.Sprintf(" If the text ${%[1]s} is meant, write $${%[1]s}; a plain text of a playbook.hcl stands in quotes.", m[1])
+	}
+}
+
 var unknownAttribute = regexp.MustCompile(`attribute named "([^"]+)"\.$`)
 
 // suggest adds to a complaint about input.nmae what may have been meant.
 func (b *binder) suggest(d *hcl.Diagnostic) {
+	explainName(d)
 	m := unknownAttribute.FindStringSubmatch(d.Detail)
 	if m == nil {
 		return
@@ -69,7 +95,7 @@ func as[T any](b *binder, expr hcl.Expression, ty cty.Type, what string) T {
 		return got
 	}
 	if err := gocty.FromCtyValue(v, &got); err != nil {
-		b.fail(expr.Range(), "Wrong value", "%s: %v.", what, err)
+		b.fail(expr.Range(), "Wrong value", "%s must be a whole number.", what)
 	}
 	return got
 }
@@ -90,7 +116,18 @@ func (b *binder) number(expr hcl.Expression, what string) int {
 }
 
 func (b *binder) command(expr hcl.Expression, what string) []string {
-	return as[[]string](b, expr, cty.List(cty.String), what)
+	before := len(b.diags)
+	if v := b.eval(expr, b.scope); v.Type() == cty.String && v.IsKnown() && !v.IsNull() && !v.IsMarked() {
+		b.fail(expr.Range(), "Wrong type", "%s is a list of words: write %s = [%s].", what, what, listed(strings.Fields(v.AsString())))
+	}
+	if len(b.diags) > before {
+		return nil
+	}
+	words := as[[]string](b, expr, cty.List(cty.String), what)
+	if len(words) == 0 && !isAbsent(expr) && len(b.diags) == before {
+		b.fail(expr.Range(), "An empty command", "%s must hold a program and its arguments: %s = [\"true\"].", what, what)
+	}
+	return words
 }
 
 // when says whether a block counts; without the attribute it does.

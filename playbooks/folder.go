@@ -13,7 +13,8 @@ import (
 
 	"github.com/agext/levenshtein"
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/rmqprov/rmqprov/inventory"
 )
 
 //go:embed consul rabbitmq haproxy
@@ -125,7 +126,7 @@ func (f *folder) parse(name string) (*hcl.File, hcl.Diagnostics) {
 			Detail:   fmt.Sprintf("%s has no readable playbook.hcl: %v.", f.shown, err),
 		}}
 	}
-	file, diags := hclsyntax.ParseConfig(src, f.path(name), hcl.InitialPos)
+	file, diags := inventory.Parse(src, f.path(name))
 	if file != nil {
 		f.files[f.path(name)] = file
 	}

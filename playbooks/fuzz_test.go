@@ -13,6 +13,14 @@ import (
 // folders are the playbooks that fuzzing starts from.
 var folders = []string{"consul", "rabbitmq", "haproxy", "testdata/own/orders"}
 
+const plainInventory = `cluster "rmq" {}
+host "a" { address = "10.0.0.1" }
+host "b" { address = "10.0.0.2" }
+host "c" { address = "10.0.0.3" }
+network "prod" { subnet = "10.0.1.0/24" }
+stack "s" { playbook = "./p" }
+`
+
 const plainPlaybook = `playbook "p" {
   slots "s" { count = 2 }
   stack { file = "stack.yml" }
@@ -20,8 +28,16 @@ const plainPlaybook = `playbook "p" {
 `
 
 const plainStack = `services:
-  s-01: { image: "a:1", networks: [prod] }
-  s-02: { image: "a:1", networks: [prod] }
+%{ for s in slots.s ~}
+  ${s.name}:
+    image: "a:1"
+    hostname: ${s.name}
+    networks: [prod]
+    stop_grace_period: 30s
+    deploy:
+      endpoint_mode: dnsrr
+      placement: { constraints: ["node.labels.${s.label} == true"] }
+%{ endfor ~}
 networks: { prod: { external: true } }
 `
 
@@ -29,19 +45,9 @@ networks: { prod: { external: true } }
 func bindText(t *testing.T, playbook, stack []byte) ([]Stack, hcl.Diagnostics) {
 	t.Helper()
 	dir := t.TempDir()
-	for name, text := range map[string][]byte{
-		"p/playbook.hcl": playbook, "p/stack.yml": stack,
-		"inventory.hcl": []byte("cluster \"rmq\" {}\nhost \"a\" { address = \"10.0.0.1\" }\nhost \"b\" { address = \"10.0.0.2\" }\n" +
-			"host \"c\" { address = \"10.0.0.3\" }\nnetwork \"prod\" { subnet = \"10.0.1.0/24\" }\nstack \"s\" { playbook = \"./p\" }\n"),
-	} {
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, text, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	writeFiles(t, map[string][]byte{
+		filepath.Join(dir, "p/playbook.hcl"): playbook, filepath.Join(dir, "p/stack.yml"): stack, filepath.Join(dir, "inventory.hcl"): []byte(plainInventory),
+	})
 	inv, _, diags := inventory.Load(filepath.Join(dir, "inventory.hcl"), inventory.Options{})
 	if diags.HasErrors() {
 		t.Fatal(diags)

@@ -79,7 +79,7 @@ func (b *binder) lintForeign(f *composeFile, c *types.Config) {
 	}
 	foreign := func(kind, key, name string) {
 		if name = cmp.Or(name, key); !made[kind+" "+name] {
-			b.warn(f.at(1), "Not of this playbook", "The %s %q is not made by the playbook; it must be in the swarm before this is deployed. Was ${%s.….name} meant?", kind, name, kind)
+			b.warn(f.at(f.lines[kind+"s."+key]), "Not of this playbook", "The %s %q is not made by the playbook; it must be in the swarm before this is deployed. Was ${%s.….name} meant?", kind, name, kind)
 		}
 	}
 	for _, key := range sortedKeys(c.Configs) {

@@ -44,6 +44,7 @@ func (b *binder) bindEnds() {
 			From:     b.oneOf(p.From, "from", "", "clients", "operators", "hosts"),
 		})
 	}
+	b.uniquePorts()
 	for _, c := range b.playbook.Consoles {
 		b.stack.Consoles = append(b.stack.Consoles, Console{
 			Name: c.Name, Port: b.portNumber(c.Port), Path: b.textOr(c.Path, "path", "/"),
@@ -59,8 +60,23 @@ func (b *binder) bindEnds() {
 	}
 }
 
+func (b *binder) uniquePorts() {
+	seen := map[string]string{}
+	for i, p := range b.stack.Ports {
+		key := fmt.Sprintf("%d/%s", p.Number, p.Protocol)
+		if other, ok := seen[key]; ok && p.Number != 0 {
+			b.fail(b.playbook.Ports[i].DefRange, "A port twice", "The port %q is %s already. Keep one of the two, or correct the number.", other, key)
+		}
+		seen[key] = p.Name
+	}
+}
+
 func (b *binder) portNumber(expr hcl.Expression) int {
+	before := len(b.diags)
 	n := b.number(expr, "port")
+	if len(b.diags) > before {
+		return 0
+	}
 	if n < 1 || n > 65535 {
 		b.fail(expr.Range(), "Wrong port", "%d is no port: ports are 1 to 65535.", n)
 	}

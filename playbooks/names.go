@@ -4,6 +4,7 @@ import (
 	"crypto/sha1"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -89,6 +90,8 @@ func localsIn(expr hcl.Expression) []string {
 	return names
 }
 
+var slotName = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,50}[a-z0-9])?$`)
+
 // maxMembers bounds a slot set, so that a slip of the hand fills no memory.
 const maxMembers = 10_000
 
@@ -96,6 +99,9 @@ const maxMembers = 10_000
 func (b *binder) bindSlots() {
 	sets := map[string]cty.Value{}
 	for _, block := range b.playbook.Slots {
+		if !slotName.MatchString(block.Name) {
+			b.fail(block.DefRange, "Invalid name", "Members are known by their names in the network: %q must be lower-case letters, digits and hyphens, and begin with a letter.", block.Name)
+		}
 		n := b.number(block.Count, "count")
 		if n < 1 && !b.diags.HasErrors() {
 			b.fail(b.inputBehind(block.Count), "No members", "The playbook %q needs at least one member of %q, not %d.", b.want.Playbook, block.Name, n)

@@ -3,6 +3,8 @@ package playbooks
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"io/fs"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -43,6 +45,8 @@ func (b *binder) secret(block secretBlock, names map[string]cty.Value) Secret {
 	}
 	if s.Value != "" {
 		s.Generate = 0
+	} else if !isAbsent(block.Generate) && (s.Generate < 8 || s.Generate > 1024) {
+		b.fail(block.Generate.Range(), "Wrong length", "A generated secret has 8 to 1024 characters, and generate says how many.")
 	} else if s.Generate < 1 {
 		b.fail(block.DefRange, "A secret without a value", "secret %q has no value, and `generate` does not say how long one should be made.", block.Name)
 	}
@@ -147,6 +151,12 @@ func (b *binder) bindConfigs() {
 // render evaluates a file of the playbook as an HCL template. It is not ok
 // when something is wrong, which is then reported.
 func (b *binder) render(name string, at hcl.Range) (text string, ok bool) {
+	if name == "" || !fs.ValidPath(path.Clean(name)) {
+		if name != "" || !b.diags.HasErrors() {
+			b.fail(at, "Not a file of the playbook", "%q is no path within the playbook's folder. Copy the file there, and name it by where it is in the folder.", name)
+		}
+		return "", false
+	}
 	src, err := b.folder.read(name)
 	if err != nil {
 		b.fail(at, "File missing", "The playbook names the file %q, but: %v.", name, err)
