@@ -48,6 +48,9 @@ const (
 	TimeLabel    = "rmqprov.time"
 	ByLabel      = "rmqprov.by"
 	VersionLabel = "rmqprov.version"
+
+	// InventoryLabel tells from which inventory.
+	InventoryLabel = "rmqprov.inventory"
 )
 
 // recordStack notes that a stack stands as its hash says. The record is a
@@ -55,6 +58,7 @@ const (
 func (s *Session) recordStack(ctx context.Context, a plan.RecordStack) error {
 	labels := map[string]string{
 		plan.HashLabel: a.Hash, TimeLabel: time.Now().UTC().Format(time.RFC3339), ByLabel: s.options.By, VersionLabel: s.options.Version,
+		InventoryLabel: s.inventory,
 	}
 	for k, v := range a.Labels {
 		labels[k] = v

@@ -34,7 +34,8 @@ type Session struct {
 	hosts   map[string]*machine
 	names   []string // of the hosts, in the inventory's order
 
-	patience time.Duration // how long a connected host may take to say what it is
+	patience  time.Duration // how long a connected host may take to say what it is
+	inventory string        // fingerprint of what is being applied; goes into the record
 
 	mu       sync.Mutex
 	managers []string // hosts known to be managers of our swarm, best first

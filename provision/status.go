@@ -3,8 +3,10 @@ package provision
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/moby/moby/api/types/swarm"
 
@@ -64,11 +66,17 @@ type GateStatus struct {
 }
 
 // LastApply says when a run last changed the cluster, by whom, and with which
-// version.
+// version. The zero value: none is known of.
 type LastApply struct {
 	Time    string `json:"time"`
 	By      string `json:"by"`
 	Version string `json:"version"`
+
+	// What only the history knows, "" where it is lost.
+	Verb      string     `json:"verb,omitempty"`
+	From      string     `json:"from,omitempty"` // path of the inventory with By
+	Inventory string     `json:"inventory,omitempty"`
+	Outcome   RunOutcome `json:"outcome,omitempty"`
 }
 
 // Status makes the status of what was observed, and asks every gate once.
@@ -94,7 +102,7 @@ func (s *Session) Status(ctx context.Context, want plan.Want, got state.Snapshot
 		st.Stacks = append(st.Stacks, x)
 	}
 	st.Drift = drift(want, got)
-	st.LastApply = lastApply(got, s.inv.Cluster.Name)
+	st.LastApply = LastApplied(got, s.inv.Cluster.Name)
 	return st
 }
 
@@ -170,8 +178,42 @@ func serviceStatuses(stack playbooks.Stack, got state.Snapshot) []ServiceStatus 
 	return out
 }
 
-// lastApply is the newest of the stacks' records.
-func lastApply(got state.Snapshot, cluster string) LastApply {
+// LastApplied tells who changed the cluster last: the managers' histories know,
+// and the stacks' records where those are lost.
+func LastApplied(got state.Snapshot, cluster string) LastApply {
+	run, record := lastRun(got, cluster), lastRecord(got, cluster)
+	if record.Time > run.Time && (record.By != run.By || record.Inventory != run.Inventory) {
+		return record
+	}
+	return run // a stack's record that is newer was written by that very run
+}
+
+// lastRun is the newest of the managers' last runs.
+func lastRun(got state.Snapshot, cluster string) LastApply {
+	var last Run
+	for _, h := range got.Hosts {
+		var run Run
+		if json.Unmarshal(h.Facts.Value.Files[plan.LastRun(cluster)].Content, &run) != nil {
+			continue // none there, or nothing to go by
+		}
+		if c := run.ended().Compare(last.ended()); c > 0 || c == 0 && run.Outcome != RunBegun {
+			last = run
+		}
+	}
+	if last.ID == "" {
+		return LastApply{}
+	}
+	return LastApply{
+		Time: last.ended().Format(time.RFC3339), By: last.By, Version: last.Version,
+		Verb: last.Verb, From: last.From, Inventory: last.Inventory, Outcome: last.Outcome,
+	}
+}
+
+// ended is when the run ended, or began where it did not end.
+func (run Run) ended() time.Time { return run.Began.Add(time.Duration(run.TookMS) * time.Millisecond) }
+
+// lastRecord is the newest of the stacks' records.
+func lastRecord(got state.Snapshot, cluster string) LastApply {
 	var last LastApply
 	if got.Swarm.Value == nil {
 		return last
@@ -179,7 +221,7 @@ func lastApply(got state.Snapshot, cluster string) LastApply {
 	for _, c := range got.Swarm.Value.Configs {
 		l := c.Spec.Labels
 		if l[plan.OwnerLabel] == cluster && l[TimeLabel] > last.Time {
-			last = LastApply{Time: l[TimeLabel], By: l[ByLabel], Version: l[VersionLabel]}
+			last = LastApply{Time: l[TimeLabel], By: l[ByLabel], Version: l[VersionLabel], Inventory: l[InventoryLabel]}
 		}
 	}
 	return last

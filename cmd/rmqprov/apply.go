@@ -2,8 +2,11 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,12 +23,15 @@ type applying struct {
 	json     bool
 	parallel int
 	lockWait time.Duration
+
+	from  origin     // of the inventory
+	saved *savedPlan // nil where a plan is made on the way
 }
 
 func applyCommand(a *app) *cobra.Command {
 	var o applying
 	c := &cobra.Command{
-		Use:   "apply [FILE]",
+		Use:   "apply [FILE | PLAN]",
 		Short: "Make the cluster as the inventory says",
 		Long: `Looks, prints the plan, asks, and does it. A step that fails holds up only what depends on it; run
 apply again and it does what is left.
@@ -33,10 +39,15 @@ apply again and it does what is left.
 On a terminal it asks before it changes anything; --yes does not. Without a terminal and without
 --yes it goes ahead only when the plan restarts or takes away nothing that runs.
 
+PLAN is a file that plan --out wrote. Exactly that plan is carried out, or nothing: apply says what has
+changed since. It was seen when it was made, so apply asks only where it restarts or takes away what
+runs; then as above. Sensitive variables are not in the file and are given again.
+
 ^C lets the steps at work end and begins no more; a second ^C breaks them off.`,
 		Example: `  rmqprov apply
   rmqprov apply prod.hcl --yes
-  rmqprov apply prod.hcl --yes --json > events.jsonl`,
+  rmqprov apply prod.hcl --yes --json > events.jsonl
+  rmqprov plan prod.hcl --out prod.plan && rmqprov apply prod.plan`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.file = optionalFile(args)
@@ -57,7 +68,7 @@ func (a *app) apply(ctx context.Context, o applying) error {
 		return fmt.Errorf("--parallel is a number of steps, not %d", o.parallel)
 	}
 	began := time.Now()
-	want, err := a.load(o.source)
+	want, err := a.loadApply(&o)
 	if err != nil {
 		return err
 	}
@@ -66,21 +77,25 @@ func (a *app) apply(ctx context.Context, o applying) error {
 		return err
 	}
 	defer seen.Close()
-	p, err := o.plan(seen.want, seen.got)
+	p, err := a.planApply(seen, o)
 	if err != nil {
 		return err
 	}
-	if err := a.confirm(ctx, p, want.Inventory.Cluster.Name, o); err != nil {
+	if err := a.confirm(ctx, p, seen, o); err != nil {
 		return err
 	}
+	var does engine = seen.Apply
 	if !p.Empty() {
 		var release func()
 		if p, release, err = a.lock(ctx, seen, p, o); err != nil {
 			return err
 		}
 		defer release()
+		record := seen.record("apply", o.from)
+		defer a.unrecorded(record)
+		does = record.Apply
 	}
-	result := a.carryOut(ctx, seen.Apply, p, o.json)
+	result := a.carryOut(ctx, does, p, o.json)
 	if !o.json {
 		s := summary{want: want, file: o.file, connections: seen.Connections(), result: result, took: time.Since(began)}
 		if err := s.write(a.Stdout); err != nil {
@@ -88,6 +103,47 @@ func (a *app) apply(ctx context.Context, o applying) error {
 		}
 	}
 	return a.outcome(ctx, result, o.file)
+}
+
+// loadApply loads the inventory, which a saved plan names. Where it is not what
+// the plan was made from, that is all there is to say.
+func (a *app) loadApply(o *applying) (want plan.Want, err error) {
+	if o.saved, err = readPlanFile(o.file); err != nil {
+		return plan.Want{}, err
+	}
+	if o.saved != nil {
+		if o.source, err = o.saved.source(o.source); err != nil {
+			return plan.Want{}, err
+		}
+	}
+	if want, o.from, err = a.loadFrom(o.source); err != nil || o.saved == nil {
+		return want, err
+	}
+	moved, err := o.saved.inventoryMoved(o.from)
+	return want, cmp.Or(err, o.saved.moved(moved, a.Version))
+}
+
+// planApply makes the plan, and holds it against the saved one.
+func (a *app) planApply(seen *observed, o applying) (*plan.Plan, error) {
+	p, err := o.plan(seen.want, seen.got)
+	if err != nil || o.saved == nil {
+		return p, err
+	}
+	moved, err := o.saved.worldMoved(p)
+	return p, cmp.Or(err, o.saved.moved(moved, a.Version))
+}
+
+// record returns what carries a plan out and keeps the record of it.
+func (o *observed) record(verb string, from origin) *provision.Recorder {
+	managers := slices.DeleteFunc(o.want.Inventory.Managers(), func(host string) bool { return o.got.Hosts[host].Facts.Err != nil })
+	return o.Record(provision.Run{Verb: verb, From: from.path, Inventory: from.fingerprint()}, managers)
+}
+
+// unrecorded says where a run could not be recorded. That fails no run.
+func (a *app) unrecorded(r *provision.Recorder) {
+	if err := r.Err(); err != nil {
+		fmt.Fprintf(a.Stderr, "rmqprov: warning: this run is not in every manager's history: %v\n", err)
+	}
 }
 
 // lock makes this run the only one on the cluster, and looks again: what was
@@ -111,33 +167,41 @@ func (a *app) planAgain(ctx context.Context, seen *observed, p *plan.Plan, o app
 	if seen.got, err = seen.Observe(ctx, seen.want); err != nil {
 		return nil, err
 	}
-	fresh, err := o.plan(seen.want, seen.got)
+	fresh, err := a.planApply(seen, o)
 	if err != nil || same(p, fresh) {
 		return fresh, err
 	}
 	fmt.Fprint(a.Stderr, "\nThe cluster has changed since that plan was made. The plan is now:\n\n")
-	return fresh, a.confirm(ctx, fresh, seen.want.Inventory.Cluster.Name, o)
+	return fresh, a.confirm(ctx, fresh, seen, o)
 }
 
 // same says that two plans read the same.
 func same(a, b *plan.Plan) bool {
-	var textA, textB bytes.Buffer
-	return a.WriteJSON(&textA) == nil && b.WriteJSON(&textB) == nil && bytes.Equal(textA.Bytes(), textB.Bytes())
+	textA, errA := json.Marshal(a.Document())
+	textB, errB := json.Marshal(b.Document())
+	return errA == nil && errB == nil && bytes.Equal(textA, textB)
 }
 
-// confirm shows the plan and gets leave to carry it out.
-func (a *app) confirm(ctx context.Context, p *plan.Plan, cluster string, o applying) error {
-	show := func() error { return a.printPlan(p, false) }
-	if o.json {
-		show = func() error { return p.WriteText(a.Stderr) } // stdout is for events
-	}
-	if err := show(); err != nil {
+// confirm shows the plan and gets leave to carry it out. A saved plan that
+// disturbs nothing has it: whoever made it has seen it.
+func (a *app) confirm(ctx context.Context, p *plan.Plan, seen *observed, o applying) error {
+	if err := a.showPlan(madePlan{p, o.from, seen.last()}, o.json); err != nil {
 		return err
 	}
-	if p.Empty() {
+	if p.Empty() || o.saved != nil && len(p.Disruptive()) == 0 {
 		return nil
 	}
-	return a.approve(ctx, p, cluster, o.yes)
+	return a.approve(ctx, p, seen.want.Inventory.Cluster.Name, o.yes)
+}
+
+// showPlan shows a plan that may be carried out.
+func (a *app) showPlan(p madePlan, asJSON bool) error {
+	if !asJSON {
+		return a.printPlan(p, false)
+	}
+	text, err := a.planText(p)
+	fmt.Fprint(a.Stderr, text) // stdout is for events
+	return err
 }
 
 // result is what came of a run.

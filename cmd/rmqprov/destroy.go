@@ -50,7 +50,7 @@ func (a *app) destroy(ctx context.Context, o destroying) error {
 	if o.parallel < 0 {
 		return fmt.Errorf("--parallel is a number of steps, not %d", o.parallel)
 	}
-	want, err := a.load(o.source)
+	want, from, err := a.loadFrom(o.source)
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,9 @@ func (a *app) destroy(ctx context.Context, o destroying) error {
 			return err
 		}
 	}
-	result := a.carryOut(ctx, seen.Apply, fresh, o.json)
+	record := seen.record("destroy", from)
+	defer a.unrecorded(record)
+	result := a.carryOut(ctx, record.Apply, fresh, o.json)
 	if !o.json {
 		fmt.Fprintf(a.Stdout, "%s.\n", result.Report)
 	}

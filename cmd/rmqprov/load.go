@@ -30,11 +30,18 @@ func (s *source) flags(c *cobra.Command) {
 // load reads the inventory and its playbooks, and prints everything wrong
 // with them. The error says only that there was something.
 func (a *app) load(s source) (plan.Want, error) {
+	want, _, err := a.loadFrom(s)
+	return want, err
+}
+
+// loadFrom is load, and says what the inventory was read from.
+func (a *app) loadFrom(s source) (plan.Want, origin, error) {
 	vars, err := assignments(s.vars)
 	if err != nil {
-		return plan.Want{}, err
+		return plan.Want{}, origin{}, err
 	}
 	inv, files, diags := inventory.Load(s.file, inventory.Options{Vars: vars, VarFiles: s.varFiles, Env: a.Env})
+	from := originOf(s, inv, files)
 	var stacks []playbooks.Stack
 	if inv != nil {
 		var more hcl.Diagnostics
@@ -43,12 +50,12 @@ func (a *app) load(s source) (plan.Want, error) {
 		diags = append(diags, more...)
 	}
 	if err := a.printDiagnostics(a.Stderr, files, diags); err != nil {
-		return plan.Want{}, err
+		return plan.Want{}, from, err
 	}
 	if diags.HasErrors() {
-		return plan.Want{}, exit{status: statusFailed}
+		return plan.Want{}, from, exit{status: statusFailed}
 	}
-	return plan.Want{Inventory: inv, Stacks: stacks}, nil
+	return plan.Want{Inventory: inv, Stacks: stacks}, from, nil
 }
 
 func (a *app) printDiagnostics(w io.Writer, files map[string]*hcl.File, diags hcl.Diagnostics) error {

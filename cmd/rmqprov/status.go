@@ -153,7 +153,7 @@ func writeDrift(w io.Writer, st provision.Status) {
 		}
 	}
 	if l := st.LastApply; l.Time != "" {
-		fmt.Fprintf(w, "Last applied %s by %s with rmqprov %s.\n", l.Time, l.By, l.Version)
+		fmt.Fprintf(w, "%s.\n", lastLine(l))
 	} else {
 		fmt.Fprint(w, "Never applied.\n")
 	}

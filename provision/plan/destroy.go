@@ -28,11 +28,6 @@ func Destroy(want Want, got state.Snapshot, o DestroyOptions) (p *Plan, notes []
 	b.checkHosts()
 	b.checkSwarm()
 	b.refused = slices.DeleteFunc(b.refused, func(r Refusal) bool { return unfinished(b.engine(r.Host)) })
-	for _, h := range b.inv.Hosts {
-		if b.engine(h.Name) == nil && b.nodeID(h.Name) != "" {
-			b.refuse(h.Name, "its Docker is stopped, so it cannot leave its swarm", "start it with `systemctl start docker` there")
-		}
-	}
 	foreign := b.foreign()
 	if o.Docker && len(foreign) > 0 {
 		b.refuse("", "the swarm holds "+strings.Join(foreign, ", ")+", and --docker would take them away", "leave out --docker")
@@ -55,6 +50,7 @@ func Destroy(want Want, got state.Snapshot, o DestroyOptions) (p *Plan, notes []
 	for _, h := range b.inv.Hosts {
 		d.takeHost(h)
 	}
+	d.takeHistory()
 	return &Plan{Steps: sorted(b.steps)}, append(notes, d.notes()...), nil
 }
 
@@ -299,6 +295,33 @@ func (d *demolition) takeHost(h inventory.Host) {
 	}
 }
 
+// takeHistory takes the record of the runs away with the data, after all else:
+// until then it tells of this very run, wherever that is broken off.
+func (d *demolition) takeHistory() {
+	if !d.options.Volumes && !d.options.Docker {
+		return
+	}
+	var all []ID
+	for _, s := range d.steps {
+		all = append(all, s.ID)
+	}
+	dir := HistoryDir(d.inv.Cluster.Name)
+	for _, host := range d.inv.Managers() {
+		if len(all) == 0 && !d.hasHistory(host) {
+			continue
+		}
+		d.add(Step{
+			ID: hostID(host, "history"), Host: host, Kind: Delete, Summary: "remove " + dir + " with the history of runs",
+			Why: "it goes with the data", After: all, Action: RemoveFiles{Paths: []string{dir}},
+		})
+	}
+}
+
+func (d *demolition) hasHistory(host string) bool {
+	_, ok := d.got.Hosts[host].Facts.Value.Files[LastRun(d.inv.Cluster.Name)]
+	return ok
+}
+
 // written are the files on a host that apply wrote: the stacks' files, and
 // those of the inventory that still hold what it says.
 func (d *demolition) written(h inventory.Host, facts state.Facts) []string {
@@ -382,6 +405,9 @@ func (d *demolition) notes() []string {
 		if d.generated() {
 			notes = append(notes, "generated secrets are lost, and the data may hold accounts with their old values: note them first with `rmqprov secret`, and give them in the inventory before the next apply")
 		}
+	}
+	if !d.options.Volumes && !d.options.Docker && slices.ContainsFunc(d.inv.Managers(), d.hasHistory) {
+		notes = append(notes, "the history of runs stays on the managers in "+HistoryDir(d.inv.Cluster.Name)+"; --volumes takes it away too")
 	}
 	return notes
 }

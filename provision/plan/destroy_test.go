@@ -114,6 +114,31 @@ func TestDestroyTakesDataOnlyWhenAsked(t *testing.T) {
 	}
 }
 
+func TestTheHistoryGoesWithTheDataAndLast(t *testing.T) {
+	w, got := standing(t)
+	got.Hosts["b"].Facts.Value.Files[LastRun("rmq")] = state.File{Content: []byte("{}")}
+	p, _, err := Destroy(w, got, DestroyOptions{Volumes: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := p.Steps[len(p.Steps)-3:]
+	for i, h := range []string{"a", "b", "c"} {
+		if want := ID("host." + h + ".history"); last[i].ID != want || len(last[i].After) != len(p.Steps)-3 {
+			t.Errorf("step %s waits for %d of %d steps, want %s after all", last[i].ID, len(last[i].After), len(p.Steps)-3, want)
+		}
+	}
+	kept, notes, err := Destroy(w, got, DestroyOptions{})
+	if err != nil || strings.Contains(ids(kept), "history") || !strings.Contains(strings.Join(notes, "\n"), "the history of runs stays") {
+		t.Errorf("without --volumes: %v, %q,\n%s", err, notes, ids(kept))
+	}
+	nothing := bare(w)
+	nothing.Hosts["b"].Facts.Value.Files[LastRun("rmq")] = state.File{Content: []byte("{}")}
+	left, _, err := Destroy(w, nothing, DestroyOptions{Volumes: true})
+	if err != nil || ids(left) != "host.b.history" {
+		t.Errorf("where only the history is left: %v\n%s", err, ids(left))
+	}
+}
+
 func TestDestroyKeepsOtherKeysOfDaemonJSON(t *testing.T) {
 	w, got := standing(t)
 	file := got.Hosts["a"].Facts.Value.Files

@@ -25,9 +25,17 @@ func (w Want) Paths(host inventory.Host) []string {
 		for _, f := range w.stackFiles() {
 			paths = append(paths, f.Path)
 		}
+		paths = append(paths, LastRun(w.Inventory.Cluster.Name))
 	}
 	return paths
 }
+
+// HistoryDir is the folder on every manager with the record of what was done
+// to a cluster.
+func HistoryDir(cluster string) string { return "/var/lib/rmqprov/" + cluster }
+
+// LastRun is the file in there with the head of the newest record.
+func LastRun(cluster string) string { return HistoryDir(cluster) + "/last.json" }
 
 // stackFiles are the stacks' rendered files as they are kept on every manager,
 // so that an operator without rmqprov can read what runs and deploy it again.

@@ -1,11 +1,13 @@
 package plan
 
-import (
-	"encoding/json"
-	"io"
-)
+// Document is the plan's JSON form. Sensitive values read Hidden in it.
+type Document struct {
+	Steps   []DocumentStep `json:"steps"`
+	Summary Counts         `json:"summary"`
+}
 
-type jsonStep struct {
+// DocumentStep is a step in a Document.
+type DocumentStep struct {
 	ID       ID       `json:"id"`
 	Action   Kind     `json:"action"`
 	Host     string   `json:"host"`
@@ -25,16 +27,13 @@ func jsonAction(k Kind) Kind {
 	return k
 }
 
-// WriteJSON prints the plan for programs.
-func (p *Plan) WriteJSON(w io.Writer) error {
+// Document is the plan for programs.
+func (p *Plan) Document() Document {
 	counts := p.Summary()
 	counts.Update, counts.Run = counts.Update+counts.Run, 0
-	out := struct {
-		Steps   []jsonStep `json:"steps"`
-		Summary Counts     `json:"summary"`
-	}{Steps: []jsonStep{}, Summary: counts}
+	out := Document{Steps: []DocumentStep{}, Summary: counts}
 	for _, s := range p.Steps {
-		step := jsonStep{s.ID, jsonAction(s.Kind), s.Host, s.Summary, s.Why, s.Disrupts, s.Changes, s.After}
+		step := DocumentStep{s.ID, jsonAction(s.Kind), s.Host, s.Summary, s.Why, s.Disrupts, s.Changes, s.After}
 		if step.Changes == nil {
 			step.Changes = []Change{}
 		}
@@ -43,8 +42,5 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 		}
 		out.Steps = append(out.Steps, step)
 	}
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(out)
+	return out
 }

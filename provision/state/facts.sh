@@ -1,5 +1,5 @@
 # Facts of one host, a line each: KEY<TAB>VALUE. Arguments: paths to describe;
-# the content of a path is sent only where it ends in daemon.json.
+# the content of a path is sent only where it ends in daemon.json or is that of the last run.
 LC_ALL=C; export LC_ALL
 say() { printf '%s\t%s\n' "$1" "$2"; }
 echo rmqprov-facts-begin
@@ -45,16 +45,10 @@ eval "$(systemctl show docker.service -p LoadState -p UnitFileState -p ActiveSta
   sed -n 's/^LoadState=\([a-z-]*\)$/load=\1/p;s/^UnitFileState=\([a-z-]*\)$/file=\1/p;s/^ActiveState=\([a-z-]*\)$/active=\1/p')"
 say docker "${load:-none} ${file:-none} ${active:-none}"
 
-# Which node of a swarm this host is stands in a certificate: an Engine that is
-# stopped cannot be asked.
-root=$(sed -n 's/.*"data-root" *: *"\([^"]*\)".*/\1/p' /etc/docker/daemon.json 2>/dev/null)
-certificate=${root:-/var/lib/docker}/swarm/certificates/swarm-node.crt
-[ ! -r "$certificate" ] || say swarm-node "$(base64 <"$certificate" | tr -d '\n')"
-
 for path; do
   [ -f "$path" ] || continue
   sum=$(sha256sum <"$path") || continue
   say file "$(stat -c '%a %U %G' "$path") ${sum%% *} $path"
-  case $path in *daemon.json) say content "$(base64 <"$path" | tr -d '\n') $path" ;; esac
+  case $path in *daemon.json|/var/lib/rmqprov/*/last.json) say content "$(base64 <"$path" | tr -d '\n') $path" ;; esac
 done
 echo rmqprov-facts-end

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/rmqprov/rmqprov/provision"
+	"github.com/rmqprov/rmqprov/provision/plan"
+)
+
+// shownUndone bounds the steps that a note of an earlier run names.
+const shownUndone = 5
+
+// lastNote says who changed the cluster last, where that was not the same
+// person with the same inventory: two operators whose inventories disagree
+// would otherwise undo each other unseen.
+func lastNote(p *plan.Plan, last provision.LastApply, me string, from origin) string {
+	other := last.Inventory != "" && last.Inventory != from.fingerprint()
+	if p.Empty() || last.Time == "" || last.By == me && !other {
+		return ""
+	}
+	text := lastLine(last)
+	switch {
+	case last.Inventory == "":
+		return text + ".\n"
+	case !other:
+		return text + ", from this same inventory.\n"
+	case last.By == me && last.From == from.path:
+		return text + ", before this inventory was changed.\n"
+	}
+	text += ", from another inventory than this"
+	if last.From != "" {
+		text += ": " + last.From
+	}
+	return text + ".\n" + undone(p)
+}
+
+func lastLine(last provision.LastApply) string {
+	verb := "applied"
+	if last.Verb == "destroy" {
+		verb = "destroyed"
+	}
+	text := fmt.Sprintf("Last %s %s by %s with rmqprov %s", verb, last.Time, last.By, last.Version)
+	switch last.Outcome {
+	case provision.RunBegun:
+		text += " (it has not ended: it was killed, or is at work)"
+	case provision.RunFailed, provision.RunInterrupted:
+		text += fmt.Sprintf(" (%s)", last.Outcome)
+	}
+	return text
+}
+
+// undone names the steps that change or take away what stands.
+func undone(p *plan.Plan) string {
+	var ids []string
+	for _, s := range p.Steps {
+		if s.Kind == plan.Update || s.Kind == plan.Replace || s.Kind == plan.Delete {
+			ids = append(ids, string(s.ID))
+		}
+	}
+	if len(ids) == 0 {
+		return ""
+	}
+	n := count(len(ids), "step changes or takes", "steps change or take")
+	if more := len(ids) - shownUndone; more > 0 {
+		ids = append(ids[:shownUndone], fmt.Sprintf("%d more", more))
+	}
+	return fmt.Sprintf("! This plan would undo what was made from that inventory, unless it drifted since: %s away what stands\n  (%s). Compare the two inventories before you apply this one.\n",
+		n, strings.Join(ids, ", "))
+}
