@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"encoding/base64"
 	"net/netip"
 	"os/exec"
@@ -103,10 +104,30 @@ func TestParseFactsKnowsTheNodeOfAStoppedEngine(t *testing.T) {
 	}
 }
 
+// FuzzParseFacts holds that no answer makes the parser panic or hang, that it
+// makes no more of an answer than is in it, and that it refuses one without an end.
 func FuzzParseFacts(f *testing.F) {
 	f.Add([]byte(answer))
 	f.Add([]byte("rmqprov-facts-begin\nfile\ta b c d e\nrmqprov-facts-end"))
-	f.Fuzz(func(_ *testing.T, answer []byte) {
-		_, _ = ParseFacts(answer) // must neither panic nor hang
+	f.Add([]byte("rmqprov-facts-begin\ncontent\te30= /a b\nmemory\t99999999999999999999\nrmqprov-facts-end"))
+	f.Add([]byte("rmqprov-facts-begin\naddress\tfe80::1%eth0/64\nresolver\t::ffff:10.0.0.1\r\nrmqprov-facts-end"))
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		facts, err := ParseFacts(answer)
+		if err != nil {
+			if len(err.Error()) > 2000 {
+				t.Errorf("an error of %d bytes", len(err.Error()))
+			}
+			return
+		}
+		if !bytes.Contains(answer, []byte(factsEnd)) {
+			t.Error("an answer without its end was taken")
+		}
+		size := len(facts.Addresses) + len(facts.Resolvers)
+		for path, file := range facts.Files {
+			size += len(path) + len(file.Content) + len(file.SHA256)
+		}
+		if size > len(answer) {
+			t.Errorf("%d bytes of facts from %d", size, len(answer))
+		}
 	})
 }
