@@ -266,8 +266,8 @@ stack "rabbitmq" {
 func TestBindDiscovered(t *testing.T) {
 	stacks, diags := load(t, "testdata/inventory-ec2.hcl", nil)
 	golden(t, "inventory-ec2.txt", []byte(diags))
-	if len(stacks) != 3 {
-		t.Errorf("%d stacks bound, want the 3 that the binary carries", len(stacks))
+	if len(stacks) != 4 {
+		t.Errorf("%d stacks bound, want the 4 that the binary carries", len(stacks))
 	}
 }
 
