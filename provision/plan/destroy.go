@@ -28,6 +28,11 @@ func Destroy(want Want, got state.Snapshot, o DestroyOptions) (p *Plan, notes []
 	b.checkHosts()
 	b.checkSwarm()
 	b.refused = slices.DeleteFunc(b.refused, func(r Refusal) bool { return unfinished(b.engine(r.Host)) })
+	for _, h := range b.inv.Hosts {
+		if b.engine(h.Name) == nil && b.nodeID(h.Name) != "" {
+			b.refuse(h.Name, "its Docker is stopped, so it cannot leave its swarm", "start it with `systemctl start docker` there")
+		}
+	}
 	foreign := b.foreign()
 	if o.Docker && len(foreign) > 0 {
 		b.refuse("", "the swarm holds "+strings.Join(foreign, ", ")+", and --docker would take them away", "leave out --docker")

@@ -45,6 +45,12 @@ eval "$(systemctl show docker.service -p LoadState -p UnitFileState -p ActiveSta
   sed -n 's/^LoadState=\([a-z-]*\)$/load=\1/p;s/^UnitFileState=\([a-z-]*\)$/file=\1/p;s/^ActiveState=\([a-z-]*\)$/active=\1/p')"
 say docker "${load:-none} ${file:-none} ${active:-none}"
 
+# Which node of a swarm this host is stands in a certificate: an Engine that is
+# stopped cannot be asked.
+root=$(sed -n 's/.*"data-root" *: *"\([^"]*\)".*/\1/p' /etc/docker/daemon.json 2>/dev/null)
+certificate=${root:-/var/lib/docker}/swarm/certificates/swarm-node.crt
+[ ! -r "$certificate" ] || say swarm-node "$(base64 <"$certificate" | tr -d '\n')"
+
 for path; do
   [ -f "$path" ] || continue
   sum=$(sha256sum <"$path") || continue
