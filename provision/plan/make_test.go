@@ -219,10 +219,12 @@ func TestMakeMendsDriftAndNothingElse(t *testing.T) {
 		want  string
 	}{
 		{"docker stopped", func(s state.Snapshot) {
-			h := s.Hosts["b"]
-			h.Facts.Value.Docker.Active = false
-			s.Hosts["b"] = h
-		}, "host.b.docker : docker is installed but not running"},
+			stopDocker(s, "b")
+			s.Swarm.Value.Nodes[1].Status.State = swarm.NodeStateDown
+		}, `stack.db.begin : its gates held, and must hold again
+host.b.docker ← stack.db.begin : docker is installed but not running
+stack.db.gate.started.db-02 ← host.b.docker : the stack changes
+stack.db.gate.formed ← host.b.docker, stack.db.gate.started.db-02 : the stack changes`},
 		{"docker disabled", func(s state.Snapshot) {
 			h := s.Hosts["b"]
 			h.Facts.Value.Docker.Enabled = false
@@ -250,7 +252,10 @@ stack.db.ready ←`},
 		}, ""},
 		{"node drained", func(s state.Snapshot) {
 			s.Swarm.Value.Nodes[1].Spec.Availability = swarm.NodeAvailabilityDrain
-		}, "host.b.node : availability is drain, want active"},
+		}, `stack.db.begin : its gates held, and must hold again
+host.b.node ← stack.db.begin : availability is drain, want active
+stack.db.gate.started.db-02 ← host.b.node : the stack changes
+stack.db.gate.formed ← host.b.node, stack.db.gate.started.db-02 : the stack changes`},
 		{"manager demoted", func(s state.Snapshot) {
 			s.Swarm.Value.Nodes[1].Spec.Role = swarm.NodeRoleWorker
 		}, "host.b.node : role is worker, want manager"},

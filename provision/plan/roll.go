@@ -55,20 +55,27 @@ func (p *stackPlan) note(svc playbooks.Service, step Step) []ID {
 	return ids
 }
 
-// create plans a new service. Where members form in turn, it waits for the one
-// made before it. Its own step and gates are returned.
+// create plans a new service. Where members form in turn, it waits for those
+// made before it. What the next one waits for is returned.
 func (p *stackPlan) create(svc playbooks.Service, before []ID) []ID {
 	step := Step{
 		ID: serviceID(p.stack.Name, svc.Name), Kind: Create, Summary: "create service " + svc.Name, Why: "not deployed",
 		After: p.needs(svc), Action: CreateService{Spec: svc.Spec},
 	}
-	if p.stack.Form == playbooks.FormInTurn && svc.Slot != "" {
-		step.After = append(step.After, before...)
+	if p.inTurn(svc) {
+		step.After, before = append(step.After, before...), nil
 	}
 	if svc.Slot != "" && p.hasRecord() {
 		p.joined = append(p.joined, svc)
 	}
-	return p.note(svc, step)
+	return append(before, p.note(svc, step)...)
+}
+
+// inTurn says that a new service waits for the one made before it. One that has
+// its data does not: members that stopped together start only together, as each
+// waits for the others to tell it what it missed.
+func (p *stackPlan) inTurn(svc playbooks.Service) bool {
+	return p.stack.Form == playbooks.FormInTurn && svc.Slot != "" && !p.hasData(p.stack, svc.Slot, p.slots[svc.Slot])
 }
 
 // formed plans the gates of the members that were made before, where the set
@@ -85,10 +92,14 @@ func (p *stackPlan) formed(members []playbooks.Service) []ID {
 	return ids
 }
 
-// startsAnew plans what follows when a member's slot comes to another host:
-// the node's label makes the swarm start it there, empty, and it must join.
+// startsAnew plans what follows when a service starts though it does not change:
+// its host comes back, or a member's slot comes to another host. There the
+// node's label makes the swarm start the member empty, and it must join.
 func (p *stackPlan) startsAnew(svc playbooks.Service) {
 	if !p.moved(svc) {
+		for _, id := range p.revivals(svc) {
+			p.changed = append(append(p.changed, id), p.slotGates(svc, id)...)
+		}
 		return
 	}
 	label := hostID(p.slots[svc.Slot], "node")
