@@ -18,12 +18,12 @@ const module = "github.com/rmqprov/rmqprov/"
 var may = map[string][]string{
 	"inventory":             {},
 	"playbooks":             {"inventory"},
-	"provision/state":       {},
+	"provision/state":       {"provision/cloud/group"},
 	"provision/remote":      {},
-	"provision/plan":        {"inventory", "playbooks", "provision/state"},
+	"provision/plan":        {"inventory", "playbooks", "provision/cloud/group", "provision/state"},
 	"provision/cloud/group": {"inventory"},
 	"provision/cloud":       {"inventory", "provision/cloud/group"},
-	"provision":             {"inventory", "playbooks", "provision/plan", "provision/remote", "provision/state"},
+	"provision":             {"inventory", "playbooks", "provision/cloud", "provision/plan", "provision/remote", "provision/state"},
 }
 
 // The decisions are pure: what could read a clock, a file or the network is out

@@ -32,6 +32,7 @@ func (s *Session) Observe(ctx context.Context, want plan.Want) (state.Snapshot, 
 	var reader swarmReader
 	var all sync.WaitGroup
 	slots := make(chan struct{}, asking)
+	all.Go(func() { snap.Group.Value, snap.Group.Err = s.options.Cloud.Observe(ctx, s.inv) })
 	for _, name := range s.names {
 		m := s.hosts[name]
 		all.Go(func() {

@@ -15,6 +15,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/rmqprov/rmqprov/inventory"
+	"github.com/rmqprov/rmqprov/provision/cloud"
 	"github.com/rmqprov/rmqprov/provision/plan"
 	"github.com/rmqprov/rmqprov/provision/remote"
 )
@@ -23,8 +24,9 @@ import (
 type Options struct {
 	Parallel   int // steps at work at once; 0 means 64
 	Passphrase func(path string) ([]byte, error)
-	By         string // who runs it, as user@host; goes into the record
-	Version    string // of rmqprov; goes into the record
+	By         string     // who runs it, as user@host; goes into the record
+	Version    string     // of rmqprov; goes into the record
+	Cloud      *cloud.EC2 // the account; nil: the one that the SDK's chain finds
 }
 
 // Session holds one connection a host for the length of a run.
@@ -52,9 +54,16 @@ type machine struct {
 
 // Open makes a session. Nothing is dialled until it is needed.
 func Open(inv *inventory.Inventory, options Options) (*Session, error) {
+	if options.Cloud == nil {
+		options.Cloud = cloud.New(inv)
+	}
 	s := &Session{inv: inv, options: options, hosts: map[string]*machine{}, patience: answerOf}
+	known, err := knownHosts(inv)
+	if err != nil {
+		return nil, err
+	}
 	for _, h := range inv.Hosts {
-		ssh := remote.NewHost(target(inv.SSH, h, options))
+		ssh := remote.NewHost(known.on(target(inv.SSH, h, options)))
 		meter := &meter{limit: maxAnswers}
 		docker, err := dockerThrough(ssh, meter)
 		if err != nil {
@@ -223,6 +232,8 @@ func (s *Session) run(ctx context.Context, step plan.Step, say func(string)) err
 		return s.removeVolume(ctx, m, a)
 	case plan.PurgeDocker:
 		return s.purgeDocker(ctx, m, say)
+	case plan.ChangeGroup:
+		return s.options.Cloud.Do(ctx, a.Deed)
 	case plan.RecordStack:
 		return s.recordStack(ctx, a)
 	}

@@ -97,7 +97,7 @@ func (a *app) apply(ctx context.Context, o applying) error {
 	}
 	result := a.carryOut(ctx, does, p, o.json)
 	if !o.json {
-		s := summary{want: want, file: o.file, connections: seen.Connections(), result: result, took: time.Since(began)}
+		s := summary{want: seen.want, file: o.file, connections: seen.Connections(), result: result, took: time.Since(began)}
 		if err := s.write(a.Stdout); err != nil {
 			return err
 		}

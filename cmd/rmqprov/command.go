@@ -7,7 +7,10 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
+
+	"github.com/rmqprov/rmqprov/provision/cloud"
 )
 
 // The exit statuses that scripts may rely on.
@@ -48,6 +51,8 @@ type app struct {
 	environment
 	noColour bool
 	stop     *interrupts
+	cloud    *cloud.EC2           // nil: the inventory needs no EC2
+	files    map[string]*hcl.File // of the inventory, for what is found wrong with it later
 }
 
 // run carries out a command line and returns the exit status.

@@ -68,10 +68,10 @@ func (a *app) destroy(ctx context.Context, o destroying) error {
 		return err
 	}
 	defer release()
-	if seen.got, err = seen.Observe(ctx, want); err != nil {
+	if seen.got, err = seen.Observe(ctx, seen.want); err != nil {
 		return err
 	}
-	fresh, _, err := plan.Destroy(want, seen.got, o.DestroyOptions)
+	fresh, _, err := plan.Destroy(seen.want, seen.got, o.DestroyOptions)
 	if err != nil {
 		return err
 	}

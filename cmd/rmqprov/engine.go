@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/rmqprov/rmqprov/inventory"
 	"github.com/rmqprov/rmqprov/provision"
 	"github.com/rmqprov/rmqprov/provision/plan"
 	"github.com/rmqprov/rmqprov/provision/state"
@@ -24,43 +23,36 @@ type observed struct {
 	got  state.Snapshot
 }
 
-// open makes a session; no host is dialled yet. Whoever calls it closes it.
-func (a *app) open(want plan.Want, parallel int) (*provision.Session, error) {
-	if err := notYet(want.Inventory); err != nil {
+// open finds the hosts that are still to be discovered and makes a session; no
+// host is logged in to yet. Whoever calls it closes it.
+func (a *app) open(ctx context.Context, want plan.Want, parallel int) (*observed, error) {
+	want, err := a.find(ctx, want)
+	if err != nil {
 		return nil, err
 	}
-	return provision.Open(want.Inventory, provision.Options{
-		Parallel: parallel, Passphrase: a.passphrase(), By: a.operator(), Version: a.Version,
-	})
-}
-
-// notYet refuses what an inventory may say of EC2 and this version does not do:
-// leaving it out in silence would leave ports closed, or keys unproven.
-func notYet(inv *inventory.Inventory) error {
-	switch {
-	case len(inv.Discover) > 0:
-		return errors.New("the inventory discovers hosts, which this version of rmqprov cannot do yet\n→ name them in host blocks; `rmqprov validate` checks the rest")
-	case inv.SecurityGroup != nil:
-		return errors.New("the inventory has a security_group block, which this version of rmqprov does not carry out yet\n→ take the block out, and open between the hosts 2377/tcp, 7946/tcp, 7946/udp and 4789/udp yourself")
-	case inv.SSH.HostKeys == "ec2":
-		return errors.New("host_keys = \"ec2\" is not carried out by this version of rmqprov yet\n→ take \"known_hosts\" and put the hosts' keys into that file, or \"accept-new\"")
+	if err := a.trust(ctx, want.Inventory); err != nil {
+		return nil, err
 	}
-	return nil
+	session, err := provision.Open(want.Inventory, provision.Options{
+		Parallel: parallel, Passphrase: a.passphrase(), By: a.operator(), Version: a.Version, Cloud: a.cloud,
+	})
+	return &observed{Session: session, want: want}, err
 }
 
 // observe opens a session and looks at all hosts. Whoever calls it closes it.
+// What is wanted is known whole only from then on.
 func (a *app) observe(ctx context.Context, want plan.Want, parallel int) (*observed, error) {
-	session, err := a.open(want, parallel)
+	seen, err := a.open(ctx, want, parallel)
 	if err != nil {
 		return nil, err
 	}
-	done := a.notice(fmt.Sprintf("Looking at %s …", count(len(want.Inventory.Hosts), "host", "hosts")))
-	got, err := session.Observe(ctx, want)
+	done := a.notice(fmt.Sprintf("Looking at %s …", count(len(seen.want.Inventory.Hosts), "host", "hosts")))
+	seen.got, err = seen.Observe(ctx, seen.want)
 	done()
 	if err != nil {
-		return nil, errors.Join(err, session.Close())
+		return nil, errors.Join(err, seen.Close())
 	}
-	return &observed{Session: session, want: want, got: got}, nil
+	return seen, nil
 }
 
 // notice shows a line on a terminal until what it returns is called.

@@ -45,7 +45,7 @@ func (a *app) history(ctx context.Context, s source, last int, asJSON bool) erro
 	if err != nil {
 		return err
 	}
-	session, err := a.open(want, 0)
+	session, err := a.open(ctx, want, 0)
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (a *app) history(ctx context.Context, s source, last int, asJSON bool) erro
 	if err := a.printHistory(h, asJSON); err != nil {
 		return err
 	}
-	return a.historyGaps(h, len(want.Inventory.Managers()))
+	return a.historyGaps(h, len(session.want.Inventory.Managers()))
 }
 
 // historyGaps says which managers could not be asked. As long as one could,

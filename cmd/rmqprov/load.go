@@ -42,6 +42,7 @@ func (a *app) loadFrom(s source) (plan.Want, origin, error) {
 	}
 	inv, files, diags := inventory.Load(s.file, inventory.Options{Vars: vars, VarFiles: s.varFiles, Env: a.Env})
 	from := originOf(s, inv, files)
+	a.files = files
 	var stacks []playbooks.Stack
 	if inv != nil {
 		var more hcl.Diagnostics

@@ -89,6 +89,9 @@ func (a *app) showSecret(ctx context.Context, s source, name string) error {
 			return err
 		}
 		defer seen.Close()
+		if stack, secret, err = findSecret(seen.want.Stacks, name); err != nil {
+			return err
+		}
 		if value, err = seen.Secret(ctx, stack, secret.Name); err != nil {
 			return errors.Join(err, seen.trouble())
 		}

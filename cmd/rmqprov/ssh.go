@@ -46,11 +46,18 @@ func (a *app) ssh(ctx context.Context, s source, name string, command []string) 
 	if err != nil {
 		return err
 	}
+	if want, err = a.find(ctx, want); err != nil {
+		return err
+	}
 	host, err := findHost(want.Inventory, name)
 	if err != nil {
 		return err
 	}
 	program, err := openSSH(name)
+	if err != nil {
+		return err
+	}
+	common, err := a.pinned(ctx, want.Inventory)
 	if err != nil {
 		return err
 	}
@@ -60,7 +67,7 @@ func (a *app) ssh(ctx context.Context, s source, name string, command []string) 
 	// The terminal sends ^C to ssh too, and ssh knows best what it means there.
 	a.stop.gently(func() {})
 	defer a.stop.gently(nil)
-	child := exec.CommandContext(ctx, program, append(sshArguments(want.Inventory.SSH, host), command...)...)
+	child := exec.CommandContext(ctx, program, append(sshArguments(common, host), command...)...)
 	child.Stdin, child.Stdout, child.Stderr = a.Stdin, a.Stdout, a.Stderr
 	err = child.Run()
 	if ended, ok := errors.AsType[*exec.ExitError](err); ok && ended.ExitCode() > 0 {
@@ -109,8 +116,11 @@ func sshArguments(common inventory.SSH, h inventory.Host) []string {
 	if common.KnownHosts != "" {
 		args = append(args, "-o", "UserKnownHostsFile="+strconv.Quote(common.KnownHosts))
 	}
-	if common.HostKeys == "accept-new" {
+	switch common.HostKeys {
+	case "accept-new":
 		args = append(args, "-o", "StrictHostKeyChecking=accept-new")
+	case "ec2":
+		args = append(args, "-o", "GlobalKnownHostsFile=/dev/null", "-o", "StrictHostKeyChecking=yes")
 	}
 	add("-J", cmp.Or(h.Jump, common.Jump))
 	return append(args, h.Address)

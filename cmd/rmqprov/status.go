@@ -52,7 +52,7 @@ func (a *app) statusOf(ctx context.Context, s source, asJSON, watch bool) error 
 	}
 	defer seen.Close()
 	for {
-		st := seen.Status(ctx, want, seen.got)
+		st := seen.Status(ctx, seen.want, seen.got)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -67,7 +67,7 @@ func (a *app) statusOf(ctx context.Context, s source, asJSON, watch bool) error 
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if seen.got, err = seen.Observe(ctx, want); err != nil {
+		if seen.got, err = seen.Observe(ctx, seen.want); err != nil {
 			return err
 		}
 	}

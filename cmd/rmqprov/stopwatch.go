@@ -43,6 +43,8 @@ func partOf(s plan.Step) string {
 		return "images"
 	case plan.PutFiles:
 		return "files"
+	case plan.ChangeGroup:
+		return "security group"
 	case plan.CreateNetwork, plan.RemoveNetwork:
 		return "networks"
 	case plan.CreateConfig, plan.RemoveConfig, plan.CreateSecret, plan.RemoveSecret:

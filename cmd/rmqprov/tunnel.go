@@ -44,7 +44,7 @@ func (a *app) tunnel(ctx context.Context, s source, name string, port int) (err 
 	if err != nil {
 		return err
 	}
-	session, err := a.open(want, 0)
+	session, err := a.open(ctx, want, 0)
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func (a *app) verify(ctx context.Context, s source, asJSON bool) error {
 		return cmp.Or(seen.trouble(), seen.got.Swarm.Err, errors.New("no host is in a swarm; nothing has been applied yet"))
 	}
 	done := a.notice("Proving …")
-	checks := append(seen.unseen(), seen.Verify(ctx, want)...)
+	checks := append(seen.unseen(), seen.Verify(ctx, seen.want)...)
 	done()
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -27,6 +27,7 @@ func Destroy(want Want, got state.Snapshot, o DestroyOptions) (p *Plan, notes []
 	b := newBuilder(want, got)
 	b.checkHosts()
 	b.checkSwarm()
+	b.checkGroup()
 	b.refused = slices.DeleteFunc(b.refused, func(r Refusal) bool { return unfinished(b.engine(r.Host)) })
 	for _, h := range b.inv.Hosts {
 		if b.engine(h.Name) == nil && b.nodeID(h.Name) != "" {
@@ -48,6 +49,9 @@ func Destroy(want Want, got state.Snapshot, o DestroyOptions) (p *Plan, notes []
 	d.takeNetworks()
 	if len(foreign) > 0 {
 		notes = append(notes, "the swarm stays, with all its members: it holds "+strings.Join(foreign, ", "))
+		if g := got.Group.Value; g != nil && g.Group != nil {
+			notes = append(notes, "security group "+g.Group.ID+" stays as it is: the swarm needs its ports")
+		}
 		d.unlabel()
 	} else {
 		d.leave()
@@ -56,6 +60,10 @@ func Destroy(want Want, got state.Snapshot, o DestroyOptions) (p *Plan, notes []
 		d.takeHost(h)
 	}
 	d.takeHistory()
+	d.takeGroup(len(foreign) > 0)
+	if len(d.refused) > 0 {
+		return nil, nil, d.refused
+	}
 	return &Plan{Steps: sorted(b.steps)}, append(notes, d.notes()...), nil
 }
 

@@ -23,6 +23,7 @@ func Make(want Want, got state.Snapshot) (*Plan, error) {
 	b := newBuilder(want, got)
 	b.checkHosts()
 	b.checkSwarm()
+	b.checkGroup()
 	if len(b.refused) == 0 {
 		b.findLost()
 	}
@@ -47,6 +48,7 @@ func Make(want Want, got state.Snapshot) (*Plan, error) {
 	}
 	b.stacks()
 	b.leftovers()
+	b.group()
 	if len(b.refused) > 0 {
 		return nil, b.refused
 	}

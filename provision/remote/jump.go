@@ -75,7 +75,10 @@ func (t Target) hop(s settings) (Target, error) {
 		return Target{}, err
 	}
 	hop.Jump, hop.ConfigFile, hop.Passphrase = before, t.ConfigFile, t.Passphrase
-	hop.HostKeys, hop.KnownHosts, hop.DialTimeout = t.HostKeys, t.KnownHosts, t.DialTimeout
+	hop.DialTimeout = t.DialTimeout
+	if !t.Pinned {
+		hop.HostKeys, hop.KnownHosts = t.HostKeys, t.KnownHosts
+	}
 	hop.hopIdentity = cmp.Or(t.Identity, t.hopIdentity)
 	return hop, nil
 }

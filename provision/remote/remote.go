@@ -54,6 +54,9 @@ type Target struct {
 	// KnownHosts replaces ssh_config's UserKnownHostsFile; new keys are
 	// appended to it under AcceptNew.
 	KnownHosts string
+	// Pinned says that HostKeys and KnownHosts are for this host alone: its
+	// bastions are checked as ssh_config says.
+	Pinned bool
 
 	// Jump is a list of bastions, [user@]host[:port] with commas between,
 	// the first being the first to be dialled. It overrides ProxyJump;

@@ -8,6 +8,8 @@ import (
 
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/swarm"
+
+	"github.com/rmqprov/rmqprov/provision/cloud/group"
 )
 
 // Known is a value that was asked for. Err says that the answer could not be
@@ -23,6 +25,8 @@ type Snapshot struct {
 	// Swarm is the swarm of the hosts as one of its managers tells it; nil when
 	// no host is in a swarm.
 	Swarm Known[*Swarm]
+	// Group is the security group in EC2; nil where the inventory wants none.
+	Group Known[*group.Seen]
 }
 
 // Host is one host as seen.

@@ -1,14 +1,17 @@
-"""moto_server, with what the lab's instances have that moto's have not.
+"""moto_server, with what the lab's instances have that moto's have not, and less forgiving.
 
 Instances are real hosts here: their ids, zones and consoles are given, not made up.
 """
 
 import base64
+import copy
 import pathlib
 import threading
 
 from moto.core.utils import iso_8601_datetime_with_milliseconds, utcnow
+from moto.ec2.exceptions import DependencyViolationError
 from moto.ec2.models import instances
+from moto.ec2.models.security_groups import SecurityGroup, SecurityGroupBackend
 from moto.ec2.responses.general import General
 from moto.ec2.responses.instances import InstanceResponse
 from moto.server import main
@@ -27,6 +30,7 @@ run_instances = InstanceResponse.run_instances
 random_id = instances.random_instance_id
 make = instances.Instance.__init__
 terminate = instances.Instance.terminate
+delete_group = SecurityGroupBackend.delete_security_group
 
 
 def run_with_token(self):
@@ -68,11 +72,27 @@ def get_console_output(self):
     )
 
 
+def joined(rules):
+    """A group's rules as DescribeSecurityGroups shows them, those of one port as one. moto joins them
+    in the group itself, so that rules of one port from two networks end as one that has both."""
+    return property(lambda group: group._flattened_rules(copy.deepcopy(getattr(group, rules))))
+
+
+def delete_unused_group(self, name=None, group_id=None):
+    """A group that an interface has stays, as on EC2; moto would delete it."""
+    if any(group_id in [g.id for g in nic.group_set] for nic in self.enis.values()):
+        raise DependencyViolationError(f"resource {group_id} has a dependent object")
+    return delete_group(self, name, group_id)
+
+
 InstanceResponse.run_instances = run_with_token
 instances.random_instance_id = instance_id
 instances.Instance.__init__ = make_in_zone
 instances.Instance.terminate = terminate_and_free
 General.get_console_output = get_console_output
+SecurityGroupBackend.delete_security_group = delete_unused_group
+SecurityGroup.flattened_ingress_rules = joined("ingress_rules")
+SecurityGroup.flattened_egress_rules = joined("egress_rules")
 
 if __name__ == "__main__":
     main()
