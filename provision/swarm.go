@@ -159,7 +159,26 @@ func (s *Session) updateNode(ctx context.Context, m *machine, a plan.UpdateNode)
 	if err != nil {
 		return fmt.Errorf("changing the swarm node of %s: %w", m.Name, err)
 	}
+	if a.Role == swarm.NodeRoleManager {
+		return s.promoted(ctx, m)
+	}
 	return nil
+}
+
+// promoted waits until a host that was made a manager is one.
+func (s *Session) promoted(ctx context.Context, m *machine) error {
+	ctx, cancel := context.WithTimeout(ctx, joinWithin)
+	defer cancel()
+	for {
+		info, err := m.docker.Info(ctx, client.InfoOptions{})
+		if err == nil && info.Info.Swarm.ControlAvailable {
+			s.addManager(m.Name)
+			return nil
+		}
+		if pause(ctx, 200*time.Millisecond) != nil {
+			return errors.Join(fmt.Errorf("%s is no manager %s after it was made one\n→ look at `docker node ls` on another manager, and at `journalctl -u docker` there", m.Name, joinWithin), err)
+		}
+	}
 }
 
 // forgetNode demotes a node that is gone, where it was a manager, and removes

@@ -13,7 +13,8 @@ import (
 	"github.com/rmqprov/rmqprov/provision/e2e/lab"
 )
 
-// Debian hosts, an apply that is killed half-way, and one that finishes what the first began.
+// Debian hosts, an apply that is killed half-way, and one that finishes what the first began. Then
+// the cluster's life: what is done to it by hand, and its end.
 func TestDebianAfterAKilledApply(t *testing.T) {
 	l := bringUp(t, "e2e", "10.80.0.0/24", "debian13")
 	l.Password = "given-Password.2357"
@@ -22,6 +23,7 @@ func TestDebianAfterAKilledApply(t *testing.T) {
 		t.Fatalf("apply after a killed one: %v\n%s", err, out)
 	}
 	checkCluster(t, l)
+	t.Run("drift is mended, and nothing else is touched", func(t *testing.T) { testDrift(t, l) })
 }
 
 // Three systems in one cluster; the password is made by rmqprov.

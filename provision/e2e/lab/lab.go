@@ -20,9 +20,10 @@ type Lab struct {
 	Subnet   string // "10.80.0.0/24"
 	Password string // RabbitMQ's administrator gets it; "": rmqprov makes one
 
-	root  string // the repository
-	hosts []Host
-	log   io.Writer
+	root     string // the repository
+	hosts    []Host
+	extended bool // the inventory has blocks of a test
+	log      io.Writer
 }
 
 // Host is one of a lab's hosts.
@@ -96,8 +97,19 @@ func (l *Lab) Hosts() []Host { return l.hosts }
 // Dir is where the lab's key, known_hosts and inventory are.
 func (l *Lab) Dir() string { return filepath.Join(l.root, ".lab", l.Name) }
 
-// Inventory is the lab's inventory file.
-func (l *Lab) Inventory() string { return filepath.Join(l.Dir(), "lab.hcl") }
+// Inventory is the lab's inventory file, or its folder once it was extended.
+func (l *Lab) Inventory() string {
+	if l.extended {
+		return l.Dir()
+	}
+	return filepath.Join(l.Dir(), "lab.hcl")
+}
+
+// Extend adds blocks to the lab's inventory.
+func (l *Lab) Extend(blocks string) error {
+	l.extended = true
+	return os.WriteFile(filepath.Join(l.Dir(), "more.hcl"), []byte(blocks), 0o644)
+}
 
 // Rmqprov prepares a run of rmqprov with the lab's environment.
 func (l *Lab) Rmqprov(ctx context.Context, args ...string) *exec.Cmd {
