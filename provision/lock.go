@@ -27,11 +27,15 @@ const lockStatus = 75
 // lockScript holds a lock for as long as its stdin says that the run lives. The
 // kernel frees it with the process, however that ends, so that no lock is ever
 // left behind. Arguments: the cluster, and what to tell those who find it taken.
+// The turn is held for the moment between the two only: who finds the lock taken
+// must read who took it, and not who had it before.
 const lockScript = `
 lock=/run/rmqprov-$1.lock
-exec 9>>"$lock"
+exec 8>>"$lock.turn" 9>>"$lock"
+flock 8
 flock -n 9 || { cat "$lock" >&2; exit 75; }
 printf '%s\n' "$2" >"$lock"
+exec 8>&-
 echo held
 while timeout 60 sh -c 'read -r _' 9>&-; do :; done
 `
