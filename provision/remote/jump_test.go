@@ -2,6 +2,7 @@ package remote
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -141,6 +142,30 @@ func TestParseHop(t *testing.T) {
 		got, err := parseHop(text)
 		if err != nil || got.Address != want.Address || got.User != want.User || got.Port != want.Port {
 			t.Errorf("%s: %+v %v", text, got, err)
+		}
+	}
+}
+
+// What a host is pinned by says nothing of its bastion, which is checked by the
+// user's own file.
+func TestThePinsOfAHostAreNotItsBastions(t *testing.T) {
+	checkLeaks(t)
+	bastion, s := newServer(t), newServer(t)
+	pins := s.target().KnownHosts
+	target := through(t, s, bastion)
+	own := writeKnown(t, keyLine(fmt.Sprintf("[127.0.0.1]:%d", bastion.port()), hostKey(t).PublicKey()))
+	for _, c := range []struct{ name, own, want string }{
+		{"known to the user", own, ""},
+		{"known to nobody", writeKnown(t), "reaching its bastion: jumper@127.0.0.1"},
+	} {
+		target.KnownHosts, target.HostKeys, target.Pinned = pins, KnownHosts, true
+		target.ConfigFile = filepath.Join(t.TempDir(), "config")
+		must(t, os.WriteFile(target.ConfigFile, []byte("Host *\n  UserKnownHostsFile "+c.own+"\n  GlobalKnownHostsFile none\n"), 0o600))
+		h := NewHost(target)
+		err := h.Connect(t.Context())
+		h.Close()
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("bastion %s: %v", c.name, err)
 		}
 	}
 }
