@@ -20,11 +20,6 @@ import (
 // createSecret makes the Docker secrets of one value. The value goes into the
 // body of the requests and nowhere else.
 func (s *Session) createSecret(ctx context.Context, a plan.CreateSecret) error {
-	for _, object := range a.Stale {
-		if err := s.removeSecret(ctx, plan.RemoveSecret{Object: object}); err != nil {
-			return err
-		}
-	}
 	value := a.Secret.Value
 	if value == "" {
 		var err error
@@ -33,24 +28,38 @@ func (s *Session) createSecret(ctx context.Context, a plan.CreateSecret) error {
 		}
 	}
 	for _, o := range a.Secret.Objects {
-		if err := s.putSecret(ctx, o, value, a.Labels); err != nil {
+		if err := s.putSecret(ctx, o, value, a); err != nil {
 			return fmt.Errorf("creating secret %s: %w", o.Object, err)
 		}
 	}
 	return nil
 }
 
-func (s *Session) putSecret(ctx context.Context, o playbooks.SecretObject, value string, labels map[string]string) error {
+// putSecret makes one object. One of that name is there already when a run was
+// killed between two of them, or the answer to an earlier try was lost. Of a given
+// value it is the right one: its name follows the value. A generated one goes:
+// its value may be another, and no service uses it yet.
+func (s *Session) putSecret(ctx context.Context, o playbooks.SecretObject, value string, a plan.CreateSecret) error {
 	content := value
 	if o.Format != "" {
 		content = strings.ReplaceAll(o.Format, "%s", value)
 	}
-	return s.onManager(ctx, func(docker *client.Client) error {
-		_, err := docker.SecretCreate(ctx, client.SecretCreateOptions{Spec: swarm.SecretSpec{
-			Annotations: swarm.Annotations{Name: o.Object, Labels: labels}, Data: []byte(content),
-		}})
+	spec := swarm.SecretSpec{Annotations: swarm.Annotations{Name: o.Object, Labels: a.Labels}, Data: []byte(content)}
+	create := func(docker *client.Client) error {
+		_, err := docker.SecretCreate(ctx, client.SecretCreateOptions{Spec: spec})
 		return err
-	})
+	}
+	err := s.onManager(ctx, create)
+	if !exists(err) {
+		return err
+	}
+	if a.Secret.Value != "" {
+		return nil
+	}
+	if err := s.removeSecret(ctx, plan.RemoveSecret{Object: o.Object}); err != nil {
+		return err
+	}
+	return s.onManager(ctx, create)
 }
 
 const alphanumeric = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"

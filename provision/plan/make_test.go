@@ -406,7 +406,11 @@ func TestMakeFinishesWhatAKilledRunLeft(t *testing.T) {
 			got.Swarm.Value.Configs[i].Spec.Labels[HashLabel] = ""
 		}
 	}
-	want := "stack.db.gate.formed : the stack changes\nstack.db.ready ← stack.db.gate.formed : no record that they do"
+	want := `stack.db.gate.started.db-01 : the stack changes
+stack.db.gate.started.db-02 : the stack changes
+stack.db.gate.started.db-03 : the stack changes
+stack.db.gate.formed ← stack.db.gate.started.db-01, stack.db.gate.started.db-02, stack.db.gate.started.db-03 : the stack changes
+stack.db.ready ← stack.db.gate.formed, stack.db.gate.started.db-01, stack.db.gate.started.db-02, stack.db.gate.started.db-03 : no record that they do`
 	if diff := cmp.Diff(want, strings.TrimSpace(mustMake(t, w, got).Graph())); diff != "" {
 		t.Error(diff)
 	}

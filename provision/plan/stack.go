@@ -90,7 +90,7 @@ func (p *stackPlan) secrets() {
 		p.add(Step{
 			ID: stackID(p.stack.Name, "secret", s.Name), Kind: Create, After: []ID{swarmInit},
 			Summary: "create secret " + strings.Join(names, ", "), Why: secretWhy(s),
-			Action: CreateSecret{Secret: s, Labels: p.labels(), Stale: stale},
+			Action: CreateSecret{Secret: s, Labels: p.labels()},
 		})
 	}
 }
@@ -224,10 +224,16 @@ func (p *stackPlan) slotGates(svc playbooks.Service, after ID) []ID {
 			continue
 		}
 		id := stackID(p.stack.Name, "gate", g.Name, svc.Slot)
-		p.add(p.gateStep(id, g, g.Name+" on "+svc.Slot, []string{svc.Name}, []ID{after}))
+		if !p.planned(id) {
+			p.add(p.gateStep(id, g, g.Name+" on "+svc.Slot, []string{svc.Name}, []ID{after}))
+		}
 		ids = append(ids, id)
 	}
 	return ids
+}
+
+func (b *builder) planned(id ID) bool {
+	return slices.ContainsFunc(b.steps, func(s Step) bool { return s.ID == id })
 }
 
 func (p *stackPlan) gateStep(id ID, g playbooks.Gate, name string, services []string, after []ID) Step {
@@ -325,8 +331,11 @@ func (p *stackPlan) settle() {
 			Action: p.record(""),
 		})
 	}
-	if len(p.changed) == 0 && p.hasRecord() { // a run was killed: which members it made is not known
+	if p.hasRecord() && recorded == "" { // a run was killed: which members it made, or did not wait for, is not known
 		p.joined = p.members()
+		for _, svc := range p.joined {
+			p.changed = append(p.changed, p.slotGates(svc, serviceID(p.stack.Name, svc.Name))...)
+		}
 	}
 	after := p.changed
 	for _, svc := range p.joined {
