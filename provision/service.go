@@ -64,6 +64,20 @@ func (s *Session) updateService(ctx context.Context, a plan.UpdateService, say f
 	return s.awaitTasks(ctx, id, a.Spec, say)
 }
 
+// awaitService waits until a service's tasks run.
+func (s *Session) awaitService(ctx context.Context, a plan.AwaitService, say func(string)) error {
+	var id string
+	err := s.onManager(ctx, func(docker *client.Client) error {
+		seen, err := docker.ServiceInspect(ctx, a.Spec.Name, client.ServiceInspectOptions{})
+		id = seen.Service.ID
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("looking for service %s: %w", a.Spec.Name, err)
+	}
+	return s.awaitTasks(ctx, id, a.Spec, say)
+}
+
 // removeService removes a service; its volumes stay.
 func (s *Session) removeService(ctx context.Context, a plan.RemoveService) error {
 	err := s.onManager(ctx, func(docker *client.Client) error {

@@ -216,6 +216,8 @@ func (s *Session) run(ctx context.Context, step plan.Step, say func(string)) err
 		return s.removeSecret(ctx, a)
 	case plan.CreateService:
 		return s.createService(ctx, a, say)
+	case plan.AwaitService:
+		return s.awaitService(ctx, a, say)
 	case plan.UpdateService:
 		return s.updateService(ctx, a, say)
 	case plan.RemoveService:

@@ -299,7 +299,9 @@ playbook "rabbitmq" {
 
   # Asking one member is not enough: each of two clusters would call itself
   # whole. This asks every member which ones it sees running, within one start
-  # of the command line tool, and waits inside it for up to 10 s.
+  # of the command line tool, and waits inside it for up to 10 s. A member that
+  # a broken off change has drained takes no clients, though it runs; it is
+  # brought back before anything else stops.
   gate "formed" {
     exec = concat(local.eval, [<<-EOT
       ${local.nodes}
@@ -314,18 +316,24 @@ playbook "rabbitmq" {
         Views = [{Node, Ask(Node, rabbit_nodes, Running)} || Node <- Want],
         Odd = [View || {_, Nodes} = View <- Views, Nodes =/= Want],
         Split = [{Node, Nodes} || Node <- Want, [_ | _] = Nodes <- [Ask(Node, rabbit_node_monitor, partitions)]],
+        Drained = [Node || Node <- Want, rabbit_maintenance:is_being_drained_local_read(Node)],
         if
-          Odd =:= [], Split =:= [] -> formed;
-          Tries > 0 -> timer:sleep(200), Again(Again, Tries - 1);
-          true -> exit({not_formed, {members_see, Odd}, {partitions, Split}})
+          Odd =:= [], Split =:= [], Drained =:= [] -> formed;
+          Drained =:= [], Tries > 0 -> timer:sleep(200), Again(Again, Tries - 1);
+          true -> exit({not_formed, {members_see, Odd}, {partitions, Split}, {drained, Drained}})
         end
       end,
       Formed(Formed, 50).
     EOT
     ])
+    mend = concat(local.eval, [<<-EOT
+      Drained = [Node || Node <- [${join(", ", [for m in local.members : "'${m}'"])}], rabbit_maintenance:is_being_drained_local_read(Node)],
+      {revived, [{Node, rpc:call(Node, rabbit_maintenance, revive, [], 60000)} || Node <- Drained]}.
+    EOT
+    ])
     on     = "one"
     within = "15m"
-    note   = "every member sees the same ${input.members} running, with no partition"
+    note   = "every member sees the same ${input.members} running, with no partition and none drained"
   }
 
   # What a later member finds in Consul decides which cluster it joins, so the
@@ -410,6 +418,44 @@ playbook "rabbitmq" {
     note   = "gives the member replicas of the quorum queues"
   }
 
+  after "join" {
+    name = "grow-streams"
+    exec = concat(local.eval, [<<-EOT
+      Short = fun(Q) ->
+        #{nodes := Nodes} = amqqueue:get_type_state(Q),
+        length(Nodes) < ${input.members} andalso not lists:member(node(), Nodes)
+          andalso not lists:keymember(<<"x-initial-cluster-size">>, 1, amqqueue:get_arguments(Q))
+      end,
+      [begin
+        {resource, VHost, queue, Name} = amqqueue:get_name(Q),
+        ok = rabbit_stream_queue:add_replica(VHost, Name, node())
+      end || Q <- rabbit_amqqueue:list_by_type(rabbit_stream_queue), Short(Q)],
+      done.
+    EOT
+    ])
+    on     = "slot"
+    within = "10m"
+    note   = "gives the member replicas of the streams"
+  }
+
+  # Until a replica has all that the others have, it does not vote: to lose one of
+  # them now would stop the queue. Before 3.13 replicas vote at once.
+  after "join" {
+    name = "sync"
+    when = local.major > 3 || local.minor > 12
+    exec = ["bash", "-c", <<-EOT
+      ulimit -Sn 1024
+      until answer=$(rabbitmq-diagnostics -q check_if_new_quorum_queue_replicas_have_finished_initial_sync 2>&1); do
+        [ "$SECONDS" -gt 3300 ] && { echo "$answer" >&2; exit 1; }
+        sleep 1
+      done
+    EOT
+    ]
+    on     = "slot"
+    within = "1h"
+    note   = "waits until the new replicas have all that the others have"
+  }
+
   # Idempotent, and in an order that lets each count on the one before.
   after "change" {
     name = "feature-flags"
@@ -465,9 +511,19 @@ playbook "rabbitmq" {
     exec = ["bash", "-c", <<-EOT
       ulimit -Sn 1024
       member=rabbit@${slot.name}
-      rabbitmqctl -q eval "lists:member('$member', rabbit_nodes:${local.major > 3 || local.minor > 11 ? "list_members" : "all"}())." | grep -q true || exit 0
-      ${local.major < 4 ? "rabbitmq-queues -q shrink \"$member\"" : ":"}
-      exec rabbitmqctl -q forget_cluster_node "$member"
+      # A host without power said no goodbye, and for a minute the others hold its
+      # member for one that runs: till then nobody may forget it.
+      rabbitmqctl -q eval "Lost = '$member', Others = nodes() -- [Lost],
+        erlang:disconnect_node(Lost), rpc:multicall(Others, erlang, disconnect_node, [Lost], 5000), gone." || exit
+      if rabbitmqctl -q eval "lists:member('$member', rabbit_nodes:${local.major > 3 || local.minor > 11 ? "list_members" : "all"}())." | grep -q true; then
+        for try in 1 2 3 4 5; do
+          rabbitmqctl -q forget_cluster_node "$member" && break
+          [ "$try" = 5 ] && exit 1
+          sleep 5
+        done
+      fi
+      # Forgetting shrinks the queues too, but may have been broken off before that.
+      exec rabbitmq-queues -q shrink "$member"
     EOT
     ]
     on     = "another"

@@ -134,6 +134,9 @@ type (
 	// ones.
 	UpdateService struct{ Spec swarm.ServiceSpec }
 
+	// AwaitService waits until all tasks of a service run. It changes nothing.
+	AwaitService struct{ Spec swarm.ServiceSpec }
+
 	// RemoveService removes a service.
 	RemoveService struct{ Name string }
 
@@ -180,6 +183,7 @@ func (CreateSecret) action()  {}
 func (RemoveSecret) action()  {}
 func (CreateService) action() {}
 func (UpdateService) action() {}
+func (AwaitService) action()  {}
 func (RemoveService) action() {}
 func (ForgetNode) action()    {}
 func (RunCommand) action()    {}

@@ -88,7 +88,7 @@ func (o *opening) before(host string) []ID {
 // needsPorts says whether a step works only when hosts reach each other.
 func needsPorts(a Action) bool {
 	switch a.(type) {
-	case InitSwarm, JoinSwarm, UpdateNode, ForgetNode, CreateService, UpdateService, RunCommand:
+	case InitSwarm, JoinSwarm, UpdateNode, ForgetNode, CreateService, UpdateService, AwaitService, RunCommand:
 		return true
 	}
 	return false
@@ -100,7 +100,7 @@ func (b *builder) portUsers() []ID {
 	var ids []ID
 	for _, s := range b.steps {
 		switch s.Action.(type) {
-		case CreateService, UpdateService, RemoveService, RunCommand, RecordStack, ForgetNode, RemoveNetwork:
+		case CreateService, UpdateService, AwaitService, RemoveService, RunCommand, RecordStack, ForgetNode, RemoveNetwork:
 			ids = append(ids, s.ID)
 		}
 	}

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/rmqprov/rmqprov/playbooks"
 )
@@ -100,11 +101,32 @@ func (p *stackPlan) startsAnew(svc playbooks.Service) {
 		for _, id := range p.revivals(svc) {
 			p.changed = append(append(p.changed, id), p.slotGates(svc, id)...)
 		}
+		p.spreads(svc)
 		return
 	}
 	label := hostID(p.slots[svc.Slot], "node")
 	p.changed = append(append(p.changed, label), p.slotGates(svc, label)...)
 	p.joined = append(p.joined, svc)
+}
+
+// spreads plans the wait for a service that runs on every host, where a host is
+// new: the swarm starts it there by itself, and the gates must ask it as well.
+func (p *stackPlan) spreads(svc playbooks.Service) {
+	var hosts []string
+	for _, h := range p.hostsOf(svc) {
+		if svc.Spec.Mode.Global != nil && !p.member(h) {
+			hosts = append(hosts, h)
+		}
+	}
+	if len(hosts) == 0 {
+		return
+	}
+	id := ID(serviceID(p.stack.Name, svc.Name) + ".spread")
+	p.add(Step{
+		ID: id, Kind: Run, Summary: "wait for " + svc.Name + " on " + strings.Join(hosts, ", "), Why: "runs on every host",
+		After: p.needs(svc), Action: AwaitService{Spec: svc.Spec},
+	})
+	p.changed = append(p.changed, id)
 }
 
 func (p *stackPlan) update(svc playbooks.Service, changes []Change) Step {

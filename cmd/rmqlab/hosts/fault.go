@@ -12,10 +12,16 @@ import (
 	"strings"
 )
 
-// Kill cuts a host's power. A frozen host dies too.
+// Kill cuts a host's power. A frozen host dies too. Its network goes first: the kernel would close
+// the connections of killed processes, and a host without power says no goodbye.
 func (l *Lab) Kill(ctx context.Context, h Host) error {
 	if h.State == Killed {
 		return fmt.Errorf("host %s is killed already", h.Name)
+	}
+	if h.State != Cut {
+		if err := l.Cut(ctx, h); err != nil {
+			return err
+		}
 	}
 	_, err := l.Engine.Docker(ctx, "container", "kill", h.container)
 	return err
