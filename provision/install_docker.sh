@@ -15,7 +15,7 @@ unlocked() {
   tries=0
   until out=$("$@" 2>&1); do
     case $out in
-      *"Could not get lock"*|*"Unable to acquire the dpkg"*|*"Unable to lock directory"*|*"is locked by another"*|*"Another app is currently holding"*|*"Existing lock"*|*"Waiting for process"*) ;;
+      *"Could not get lock"*|*"Unable to acquire the dpkg"*|*"Unable to lock directory"*|*"locked by another"*|*"Another app is currently holding"*|*"Existing lock"*|*"Waiting for process"*) ;;
       # The other run installed the same packages meanwhile.
       *"is already installed"*) ;;
       *) printf '%s\n' "$out" >&2; return 1 ;;
@@ -36,7 +36,14 @@ docker_ce() { # the RHEL family has no Engine of its own: Docker's repository fo
   unlocked dnf -y -q install docker-ce docker-ce-cli containerd.io
 }
 
-if ! command -v dockerd >/dev/null 2>&1; then
+# A power cut, or a run that was broken off, can end dpkg between unpacking a
+# package and setting it up; apt-get refuses to work on that by itself.
+half_done() {
+  command -v dpkg-query >/dev/null 2>&1 && dpkg-query -W -f '${db:Status-Status}\n' | grep -qE '^(unpacked|half-.*)$'
+}
+
+if ! command -v dockerd >/dev/null 2>&1 || half_done; then
+  ! half_done || unlocked dpkg --force-confold --configure -a
   echo "installing packages"
   case $ID in
     debian|ubuntu)

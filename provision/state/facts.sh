@@ -43,6 +43,9 @@ done
 load= file= active=
 eval "$(systemctl show docker.service -p LoadState -p UnitFileState -p ActiveState 2>/dev/null |
   sed -n 's/^LoadState=\([a-z-]*\)$/load=\1/p;s/^UnitFileState=\([a-z-]*\)$/file=\1/p;s/^ActiveState=\([a-z-]*\)$/active=\1/p')"
+# What dpkg has unpacked and not set up is not installed: it lacks its group, say.
+if [ "$load" = loaded ] && [ "$active" != active ] && command -v dpkg-query >/dev/null 2>&1 &&
+  dpkg-query -W -f '${db:Status-Status}\n' | grep -qE '^(unpacked|half-.*)$'; then load=half-installed; fi
 say docker "${load:-none} ${file:-none} ${active:-none}"
 
 # Which node of a swarm this host is stands in a certificate: an Engine that is
