@@ -294,13 +294,14 @@ func (d *demolition) takeHost(h inventory.Host) {
 			Action: RemoveFiles{Paths: paths},
 		})
 	}
-	if step, ok := d.daemonBack(h, facts); ok && !d.options.Docker {
+	purge := d.options.Docker && facts.Docker.Loaded // with its settings
+	if step, ok := d.daemonBack(h, facts); ok && !purge {
 		add(step)
 		if _, writes := step.Action.(WriteDaemon); writes {
 			d.steps[len(d.steps)-1].Kind = Update
 		}
 	}
-	if d.options.Docker && facts.Docker.Loaded {
+	if purge {
 		add(Step{
 			ID: hostID(h.Name, "docker"), Summary: "remove Docker with its packages, images, volumes and settings", Why: "--docker asks for it",
 			After: slices.Clone(done), Disrupts: "removes Docker and all that it holds on " + h.Name, Action: PurgeDocker{},

@@ -157,6 +157,21 @@ func TestDestroyKeepsOtherKeysOfDaemonJSON(t *testing.T) {
 	}
 }
 
+// An apply was killed before it installed Docker, or a destroy after it removed
+// the packages.
+func TestDestroyTakesSettingsOfADockerThatIsNotThere(t *testing.T) {
+	w := threeHosts()
+	got := bare(w)
+	got.Hosts["a"].Facts.Value.Files[DaemonPath] = state.File{Content: []byte(`{"log-opts":{"max-size":"50m","max-file":"3"}}`)}
+	p, _, err := Destroy(w, got, DestroyOptions{Docker: true, Volumes: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := p.Step("host.a.daemon"); !ok {
+		t.Errorf("it stays:\n%s", ids(p))
+	}
+}
+
 func TestDestroyTakesNothingFromBareHosts(t *testing.T) {
 	w := threeHosts()
 	p, notes, err := Destroy(w, bare(w), DestroyOptions{Docker: true, Volumes: true})
