@@ -65,12 +65,21 @@ func union(x, y map[string]any) []string {
 func flatten(spec swarm.ServiceSpec) map[string]any {
 	out := map[string]any{}
 	leaves("", plain(spec), out)
-	for path := range out {
-		if ignored(path) {
+	for path, v := range out {
+		if ignored(path) || implied(path, v) {
 			delete(out, path)
 		}
 	}
 	return out
+}
+
+// implied are values that the swarm writes down where the compose file leaves
+// them out.
+func implied(path string, v any) bool {
+	port := strings.HasPrefix(path, "EndpointSpec.Ports[")
+	return path == "EndpointSpec.Mode" && v == "vip" ||
+		port && strings.HasSuffix(path, ".Protocol") && v == "tcp" ||
+		port && strings.HasSuffix(path, ".PublishMode") && v == "ingress"
 }
 
 // ignored are fields that the swarm fills in, or ids of what is compared by

@@ -54,6 +54,7 @@ func service(stack, name, slot, image string) playbooks.Service {
 			ContainerSpec: &swarm.ContainerSpec{Image: image, Env: []string{"A=1"}},
 			Networks:      []swarm.NetworkAttachmentConfig{{Target: "prod"}},
 		},
+		EndpointSpec: &swarm.EndpointSpec{Ports: []swarm.PortConfig{{TargetPort: 80, PublishedPort: 80}}},
 	}}
 }
 
@@ -244,6 +245,13 @@ host.a.node ← stack.db.begin : labels.rmqprov.slot.db-01 is missing
 stack.db.gate.started.db-01 ← host.a.node : the stack changes
 stack.db.gate.formed ← host.a.node, stack.db.gate.started.db-01 : the stack changes
 stack.db.ready ←`},
+		{"what the compose file leaves to the swarm", func(s state.Snapshot) {
+			e := s.Swarm.Value.Services[0].Spec.EndpointSpec
+			e.Mode, e.Ports[0].Protocol, e.Ports[0].PublishMode = "vip", "tcp", "ingress"
+		}, ""},
+		{"port moved to UDP", func(s state.Snapshot) {
+			s.Swarm.Value.Services[0].Spec.EndpointSpec.Ports[0].Protocol = "udp"
+		}, `stack.db.begin : its gates held, and must hold again`},
 		{"foreign label added", func(s state.Snapshot) {
 			s.Swarm.Value.Nodes[0].Spec.Labels["team"] = "x"
 		}, ""},
