@@ -101,6 +101,7 @@ func (b *binder) run() {
 			b.bindConfigs()
 			b.bindShape()
 			b.bindEnds()
+			b.bindRequires()
 			b.bindGates()
 			b.bindHooks()
 			b.bindCompose()

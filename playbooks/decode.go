@@ -26,6 +26,7 @@ type playbookBlock struct {
 	Secrets     []secretBlock  `hcl:"secret,block"`
 	Slots       []slotsBlock   `hcl:"slots,block"`
 	Ports       []portBlock    `hcl:"port,block"`
+	Requires    *requiresBlock `hcl:"requires,block"`
 	Consoles    []consoleBlock `hcl:"console,block"`
 	Stack       *stackBlock    `hcl:"stack,block"`
 	Configs     []configBlock  `hcl:"config,block"`
@@ -85,6 +86,11 @@ type portBlock struct {
 	From     hcl.Expression `hcl:"from"`
 	Note     hcl.Expression `hcl:"note,optional"`
 	DefRange hcl.Range      `hcl:",def_range"`
+}
+
+type requiresBlock struct {
+	Memory hcl.Expression `hcl:"memory,optional"`
+	Disk   hcl.Expression `hcl:"disk,optional"`
 }
 
 type consoleBlock struct {

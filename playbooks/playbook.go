@@ -28,6 +28,7 @@ type Stack struct {
 	Configs   []Config
 	Secrets   []Secret
 	Ports     []Port
+	Requires  Requires
 	Consoles  []Console
 	Gates     []Gate
 	Hooks     []Hook

@@ -23,7 +23,8 @@ var may = map[string][]string{
 	"provision/plan":        {"inventory", "playbooks", "provision/cloud/group", "provision/state"},
 	"provision/cloud/group": {"inventory"},
 	"provision/cloud":       {"inventory", "provision/cloud/group"},
-	"provision":             {"inventory", "playbooks", "provision/cloud", "provision/plan", "provision/remote", "provision/state"},
+	"provision/preflight":   {"provision/plan", "provision/remote"},
+	"provision":             {"inventory", "playbooks", "provision/cloud", "provision/plan", "provision/preflight", "provision/remote", "provision/state"},
 }
 
 // The decisions are pure: what could read a clock, a file or the network is out

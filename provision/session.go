@@ -194,6 +194,8 @@ func (s *Session) run(ctx context.Context, step plan.Step, say func(string)) err
 		return s.writeDaemon(ctx, m, a)
 	case plan.PutFiles:
 		return s.putFiles(ctx, m, a)
+	case plan.Preflight:
+		return s.preflight(ctx, m, a, say)
 	case plan.InitSwarm:
 		return s.initSwarm(ctx, m, a)
 	case plan.JoinSwarm:

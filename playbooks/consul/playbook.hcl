@@ -81,6 +81,11 @@ playbook "consul" {
     form = "together"
   }
 
+  requires {
+    memory = 128 # MiB
+    disk   = 512 # MiB
+  }
+
   port "console" {
     number = input.http_port
     from   = "operators"

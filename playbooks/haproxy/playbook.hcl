@@ -74,6 +74,11 @@ playbook "haproxy" {
 
   stack { file = "stack.yml" }
 
+  requires {
+    memory = 64  # MiB
+    disk   = 256 # MiB
+  }
+
   port "amqp" {
     number = 5672
     from   = "clients"

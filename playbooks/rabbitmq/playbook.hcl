@@ -192,6 +192,8 @@ playbook "rabbitmq" {
     watermark = input.watermark != null ? input.watermark : input.memory != null ? 0.6 : 0.4
     available = input.memory != null ? floor(input.memory - min(input.memory / 5, 2048)) : null
 
+    disk_free = can(regex("^\\d+GB$", input.disk_free_limit)) ? 954 * tonumber(trimsuffix(input.disk_free_limit, "GB")) : 0
+
     members = [for s in slots.rabbitmq : "rabbit@${s.name}"]
 
     # Started in a shell because a container may have 2^30 file handles, for
@@ -270,6 +272,13 @@ playbook "rabbitmq" {
     file = "stack.yml"
     roll = "rabbitmq"
     form = "in turn"
+  }
+
+  # The image and a little data, above the free space below which publishers
+  # are stopped.
+  requires {
+    memory = 512                    # MiB
+    disk   = 1024 + local.disk_free # MiB
   }
 
   console "rabbitmq" {

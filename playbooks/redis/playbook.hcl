@@ -101,6 +101,11 @@ playbook "redis" {
     format = "masterauth %s\n"
   }
 
+  requires {
+    memory = 256 # MiB; a host may have two members
+    disk   = 512 # MiB
+  }
+
   slots "redis-a" { count = input.shards }
   slots "redis-b" { count = input.shards }
 

@@ -54,7 +54,8 @@ func TestMakeLetsAHostThatLeftJoinAgain(t *testing.T) {
 	got.Swarm.Value.Nodes[1].Status.State = swarm.NodeStateDown
 	got.Swarm.Value.Nodes[1].ManagerStatus.Reachability = swarm.ReachabilityUnreachable
 	want := `
-host.b.swarm : not a member, want manager
+host.b.preflight : it is to join the swarm
+host.b.swarm ← host.b.preflight : not a member, want manager
 lost.b.node.node-b : host b has left the swarm
 stack.db.begin : its gates held, and must hold again
 host.b.node ← host.b.swarm, lost.b.node.node-b, stack.db.begin : labels.rmqprov.cluster is missing; labels.rmqprov.host is missing; labels.rmqprov.slot.db-02 is missing

@@ -46,7 +46,7 @@ func (b *builder) group() {
 	users := b.portUsers()
 	for i := range b.steps {
 		if s := &b.steps[i]; needsPorts(s.Action) {
-			s.After = slices.Concat(s.After, opened.before(s.Host))
+			s.After = slices.Concat(s.After, opened.before(*s))
 		}
 	}
 	for _, i := range items {
@@ -78,17 +78,26 @@ func (o *opening) note(i group.Item, member bool) {
 	o.all = append(o.all, ID(i.ID))
 }
 
-func (o *opening) before(host string) []ID {
-	if id, ok := o.hosts[host]; ok {
-		return append(slices.Clone(o.all), id)
+func (o *opening) before(s Step) []ID {
+	hosts := []string{s.Host}
+	if proof, ok := s.Action.(Preflight); ok {
+		for _, w := range proof.In {
+			hosts = append(hosts, w.From)
+		}
 	}
-	return o.all
+	ids := slices.Clone(o.all)
+	for _, h := range hosts {
+		if id, ok := o.hosts[h]; ok {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // needsPorts says whether a step works only when hosts reach each other.
 func needsPorts(a Action) bool {
 	switch a.(type) {
-	case InitSwarm, JoinSwarm, UpdateNode, ForgetNode, CreateService, UpdateService, AwaitService, RunCommand:
+	case Preflight, InitSwarm, JoinSwarm, UpdateNode, ForgetNode, CreateService, UpdateService, AwaitService, RunCommand:
 		return true
 	}
 	return false

@@ -34,6 +34,7 @@ func Make(want Want, got state.Snapshot) (*Plan, error) {
 		return b.wake(), nil
 	}
 	b.assignSlots()
+	b.checkReady()
 	for _, h := range b.inv.Hosts {
 		b.daemon(h)
 		b.docker(h)
@@ -48,6 +49,7 @@ func Make(want Want, got state.Snapshot) (*Plan, error) {
 	}
 	b.stacks()
 	b.leftovers()
+	b.preflight()
 	b.group()
 	if len(b.refused) > 0 {
 		return nil, b.refused

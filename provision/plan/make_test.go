@@ -163,9 +163,12 @@ host.b.daemon : the file is not there
 host.b.docker ← host.b.daemon : docker not installed
 host.c.daemon : the file is not there
 host.c.docker ← host.c.daemon : docker not installed
-swarm.init ← host.a.daemon, host.a.docker : no host is in a swarm (asked a, b, c)
-host.b.swarm ← host.b.daemon, host.b.docker, swarm.init : not a member, want manager
-host.c.swarm ← host.c.daemon, host.c.docker, swarm.init : not a member, want manager
+host.a.preflight : it is to join the swarm
+host.b.preflight : it is to join the swarm
+host.c.preflight : it is to join the swarm
+swarm.init ← host.a.daemon, host.a.docker, host.a.preflight, host.b.preflight, host.c.preflight : no host is in a swarm (asked a, b, c)
+host.b.swarm ← host.b.daemon, host.b.docker, host.b.preflight, swarm.init : not a member, want manager
+host.c.swarm ← host.c.daemon, host.c.docker, host.c.preflight, swarm.init : not a member, want manager
 network.prod ← swarm.init : no network of that name
 host.a.node ← swarm.init : labels.rmqprov.cluster is missing; labels.rmqprov.host is missing; labels.rmqprov.slot.db-01 is missing
 host.a.image.db:1 ← host.a.daemon, host.a.docker, swarm.init : image not on the host
@@ -358,7 +361,8 @@ func TestMakePutsANewHostInADeadOnesPlace(t *testing.T) {
 	want := `
 host.d.daemon : the file is not there
 host.d.docker ← host.d.daemon : docker not installed
-host.d.swarm ← host.d.daemon, host.d.docker : not a member, want manager
+host.d.preflight : it is to join the swarm
+host.d.swarm ← host.d.daemon, host.d.docker, host.d.preflight : not a member, want manager
 stack.db.begin : its gates held, and must hold again
 stack.db.on-lost.forget.db-02 ← stack.db.begin : on lost of db-02
 lost.b.node.node-b ← stack.db.on-lost.forget.db-02 : host b is down and not in the inventory

@@ -117,17 +117,17 @@ func (b *builder) joinStep(h inventory.Host, manager bool, through []string) Ste
 // one: as the inventory says, or the SSH address where the host really has
 // it, or the source address of its default route.
 func (b *builder) advertise(host string) netip.Addr {
-	facts := b.got.Hosts[host].Facts.Value
-	for _, h := range b.inv.Hosts {
-		if h.Name != host {
-			continue
-		}
-		if a, err := netip.ParseAddr(h.Private); err == nil {
-			return a
-		}
-		if a, err := netip.ParseAddr(h.Address); err == nil && has(facts.Addresses, a) {
-			return a
-		}
+	i := slices.IndexFunc(b.inv.Hosts, func(h inventory.Host) bool { return h.Name == host })
+	return b.addressOf(b.inv.Hosts[i])
+}
+
+func (b *builder) addressOf(h inventory.Host) netip.Addr {
+	facts := b.got.Hosts[h.Name].Facts.Value
+	if a, err := netip.ParseAddr(h.Private); err == nil {
+		return a
+	}
+	if a, err := netip.ParseAddr(h.Address); err == nil && has(facts.Addresses, a) {
+		return a
 	}
 	return facts.Default
 }

@@ -15,7 +15,8 @@ func TestTargetKeepsWhatAStepNeeds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "host.a.daemon\nhost.a.docker\nhost.b.daemon\nhost.b.docker\nswarm.init\nhost.b.swarm"
+	want := "host.a.daemon\nhost.a.docker\nhost.b.daemon\nhost.b.docker\n" +
+		"host.a.preflight\nhost.b.preflight\nhost.c.preflight\nswarm.init\nhost.b.swarm"
 	if ids(p) != want {
 		t.Errorf("got\n%s\nwant\n%s", ids(p), want)
 	}

@@ -1,0 +1,68 @@
+# Listens on ports for as long as its input lives, then says what arrived there.
+# Arguments: a mark that what is meant for it begins with, the address to listen
+# on (0.0.0.0 or [::]), and ports as 7946/udp.
+#
+# systemd holds the sockets: it is on every host that Docker can be installed
+# on, which no other program is that listens on UDP. The units exist under /run
+# only while this runs.
+mark=$1 any=$2
+shift 2
+units=/run/systemd/system name=rmqprov-preflight-$mark dir=/run/rmqprov-preflight-$mark
+of() { echo "$name-${1%/*}-${1#*/}"; }
+
+sockets='' services=''
+for port; do
+  sockets="$sockets $(of "$port").socket" services="$services $(of "$port").service"
+done
+finish() {
+  trap '' EXIT HUP INT TERM
+  systemctl stop $sockets $services
+  (cd $units && rm -f $sockets $services)
+  systemctl reset-failed $sockets $services
+  rm -rf "$dir"
+} 2>/dev/null
+trap finish EXIT
+trap 'exit 143' HUP INT TERM
+
+umask 077
+mkdir -p $units "$dir"
+for port; do
+  case $port in
+  */udp) listen=ListenDatagram run="/bin/sh -c 'exec cat >>$dir/${port%/*}'" input=socket ;;
+  *) listen=ListenStream run='/bin/sleep 300' input=null ;; # the kernel answers; nobody needs to accept
+  esac
+  cat >"$units/$(of "$port").socket" <<-END
+	[Unit]
+	Description=rmqprov tries whether $port can be reached
+	[Socket]
+	$listen=$any:${port%/*}
+	ReceiveBuffer=4M
+	END
+  cat >"$units/$(of "$port").service" <<-END
+	[Unit]
+	Description=rmqprov tries whether $port can be reached
+	[Service]
+	ExecStart=$run
+	StandardInput=$input
+	StandardOutput=null
+	LimitFSIZE=4194304
+	END
+done
+systemctl start $sockets 2>/dev/null
+echo ready
+
+while timeout 60 sh -c 'read -r _'; do :; done
+sleep 0.2 # what was sent last is still on its way
+
+echo rmqprov-preflight-begin
+for port; do
+  if systemctl -q is-active "$(of "$port").socket"; then echo "listened $port"
+  else
+    who=$(ss -Hlnp "--${port#*/}" "sport = :${port%/*}" | sed -n 's/.*users:(("\([^"]*\)".*/\1/p;q')
+    echo "taken $port $who"
+  fi
+  case $port in */udp) ;; *) continue ;; esac
+  sed -n "s/^$mark \([^ ]* [^ ]*\) *\$/arrived ${port%/*}\/udp \1/p" "$dir/${port%/*}" 2>/dev/null | sort -u
+done
+sshd -T -C "user=${SUDO_USER:-root},host=localhost,addr=127.0.0.1" 2>/dev/null | sed -n 's/^\(maxsessions\|maxstartups\) /sshd &/p' | cut -d' ' -f1-3
+echo rmqprov-preflight-end
