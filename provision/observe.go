@@ -153,11 +153,10 @@ func engine(ctx context.Context, m *machine) (*state.Engine, error) {
 }
 
 func askEngine(ctx context.Context, docker *client.Client) (*state.Engine, error) {
-	info, err := docker.Info(ctx, client.InfoOptions{})
+	i, err := infoWithLeader(ctx, docker)
 	if err != nil {
 		return nil, err
 	}
-	i := info.Info
 	e := &state.Engine{
 		Version: i.ServerVersion, LiveRestore: i.LiveRestoreEnabled, NodeID: i.Swarm.NodeID,
 		SwarmState: string(i.Swarm.LocalNodeState), SwarmError: i.Swarm.Error, Manager: i.Swarm.ControlAvailable,
@@ -207,7 +206,11 @@ func (r *swarmReader) offer(ctx context.Context, m *machine, e *state.Engine, s 
 	ctx, cancel := s.within(ctx)
 	defer cancel()
 	defer m.meter.start()()
-	got, err := readSwarm(ctx, m.docker)
+	var got *state.Swarm
+	err := awaitLeader(ctx, func() (err error) {
+		got, err = readSwarm(ctx, m.docker)
+		return err
+	})
 	if err != nil {
 		r.result.Err = errors.Join(r.result.Err, fmt.Errorf("%s says: %w", m.Name, because(ctx, err)))
 		return

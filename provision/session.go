@@ -144,9 +144,13 @@ func (s *Session) addManager(host string) {
 	}
 }
 
-// onManager does something through a manager's Docker API, and tries the next
-// manager where one cannot be reached.
+// onManager does something through a manager's Docker API, tries the next
+// manager where one cannot be reached, and waits while they elect a leader.
 func (s *Session) onManager(ctx context.Context, do func(*client.Client) error) error {
+	return awaitLeader(ctx, func() error { return s.tryManagers(ctx, do) })
+}
+
+func (s *Session) tryManagers(ctx context.Context, do func(*client.Client) error) error {
 	s.mu.Lock()
 	managers := slices.Clone(s.managers)
 	s.mu.Unlock()
