@@ -54,6 +54,7 @@ func (a *app) destroy(ctx context.Context, o destroying) error {
 	if err != nil {
 		return err
 	}
+	o.from = from
 	seen, err := a.observe(ctx, want, o.parallel)
 	if err != nil {
 		return err
@@ -81,7 +82,7 @@ func (a *app) destroy(ctx context.Context, o destroying) error {
 			return err
 		}
 	}
-	record := seen.record("destroy", from)
+	record := seen.record("destroy", o.from)
 	defer a.unrecorded(record)
 	result := a.carryOut(ctx, record.Apply, fresh, o.json)
 	if !o.json {
@@ -106,6 +107,9 @@ func (a *app) approveDestroy(ctx context.Context, seen *observed, o destroying) 
 		return nil, err
 	}
 	writeNotes(out, notes)
+	if line, _ := lastRun(seen.last(), a.operator(), o.from); !p.Empty() {
+		fmt.Fprint(out, line)
+	}
 	if p.Empty() || o.yes {
 		return p, nil
 	}

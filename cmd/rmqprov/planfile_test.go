@@ -200,7 +200,7 @@ func TestLastNote(t *testing.T) {
 	last := func(by, path, inventory string) provision.LastApply {
 		return provision.LastApply{Time: "2026-11-24T08:00:00Z", By: by, Version: "v1", From: path, Inventory: inventory, Outcome: provision.RunDone}
 	}
-	destroyed := last("bob@desk", "/b.hcl", same)
+	destroyed := last("bob@desk", "/b.hcl", "other")
 	destroyed.Verb = "destroy"
 	killed := last("bob@desk", "/b.hcl", same)
 	killed.Outcome = provision.RunBegun
@@ -215,7 +215,7 @@ func TestLastNote(t *testing.T) {
 		"not known from what":     {last("bob@desk", "", ""), head + "bob@desk with rmqprov v1.\n"},
 		"another, the same files": {last("bob@desk", "/b.hcl", same), head + "bob@desk with rmqprov v1, from this same inventory.\n"},
 		"killed":                  {killed, head + "bob@desk with rmqprov v1 (it has not ended: it was killed, or is at work), from this same inventory.\n"},
-		"a destroy":               {destroyed, "Last destroyed 2026-11-24T08:00:00Z by bob@desk with rmqprov v1, from this same inventory.\n"},
+		"a destroy":               {destroyed, "Last destroyed 2026-11-24T08:00:00Z by bob@desk with rmqprov v1, from another inventory than this: /b.hcl.\n"},
 		"another inventory": {last("bob@desk", "/b.hcl", "other"), head + "bob@desk with rmqprov v1, from another inventory than this: /b.hcl.\n" +
 			"! This plan would undo what was made from that inventory, unless it drifted since: 1 step changes or takes away what stands\n" +
 			"  (host.node-1.node). Compare the two inventories before you apply this one.\n"},

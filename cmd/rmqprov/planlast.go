@@ -15,24 +15,34 @@ const shownUndone = 5
 // person with the same inventory: two operators whose inventories disagree
 // would otherwise undo each other unseen.
 func lastNote(p *plan.Plan, last provision.LastApply, me string, from origin) string {
-	other := last.Inventory != "" && last.Inventory != from.fingerprint()
-	if p.Empty() || last.Time == "" || last.By == me && !other {
+	if p.Empty() {
 		return ""
 	}
-	text := lastLine(last)
-	switch {
+	line, other := lastRun(last, me, from)
+	if !other || last.Verb == "destroy" {
+		return line
+	}
+	return line + undone(p)
+}
+
+// lastRun tells of the last run in a line, "" where that is no news, and says
+// whether it was of another inventory than this.
+func lastRun(last provision.LastApply, me string, from origin) (line string, other bool) {
+	differs := last.Inventory != "" && last.Inventory != from.fingerprint()
+	switch text := lastLine(last); {
+	case last.Time == "" || last.By == me && !differs:
+		return "", false
 	case last.Inventory == "":
-		return text + ".\n"
-	case !other:
-		return text + ", from this same inventory.\n"
+		return text + ".\n", false
+	case !differs:
+		return text + ", from this same inventory.\n", false
 	case last.By == me && last.From == from.path:
-		return text + ", before this inventory was changed.\n"
+		return text + ", before this inventory was changed.\n", false
+	case last.From == "":
+		return text + ", from another inventory than this.\n", true
+	default:
+		return text + ", from another inventory than this: " + last.From + ".\n", true
 	}
-	text += ", from another inventory than this"
-	if last.From != "" {
-		text += ": " + last.From
-	}
-	return text + ".\n" + undone(p)
 }
 
 func lastLine(last provision.LastApply) string {
