@@ -76,11 +76,12 @@ func (b *builder) choose(stack playbooks.Stack, slot string, set playbooks.SlotS
 	if len(free) == 0 {
 		return ""
 	}
+	members := b.membersByZone(set)
 	return slices.MinFunc(free, func(x, y inventory.Host) int {
 		if d := boolRank(b.hasData(stack, slot, y.Name)) - boolRank(b.hasData(stack, slot, x.Name)); d != 0 {
 			return d
 		}
-		return b.membersIn(x.Zone, set) - b.membersIn(y.Zone, set)
+		return members[x.Zone] - members[y.Zone]
 	}).Name
 }
 
@@ -91,19 +92,16 @@ func boolRank(v bool) int {
 	return 0
 }
 
-func (b *builder) membersIn(zone string, set playbooks.SlotSet) int {
-	n := 0
-	for _, h := range b.inv.Hosts {
-		if h.Zone != zone {
-			continue
-		}
-		for _, slot := range set.Names {
-			if b.slots[slot] == h.Name {
-				n++
-			}
-		}
+func (b *builder) membersByZone(set playbooks.SlotSet) map[string]int {
+	held := map[string]int{}
+	for _, slot := range set.Names {
+		held[b.slots[slot]]++
 	}
-	return n
+	zones := map[string]int{}
+	for _, h := range b.inv.Hosts {
+		zones[h.Zone] += held[h.Name]
+	}
+	return zones
 }
 
 // onlyData says whether a host is the only one with a volume of the slot's
