@@ -47,7 +47,7 @@ func ParseFacts(answer []byte) (Facts, error) {
 			return f, fmt.Errorf("the host's answer has a line of no known form: %q", clip(lines.Text()))
 		}
 		if err := f.set(key, value); err != nil {
-			return f, fmt.Errorf("the host's answer has a wrong %s: %w", clip(key), err)
+			return f, fmt.Errorf("the host's answer has a wrong %s: %s", clip(key), clip(err.Error())) // an error may quote a whole line
 		}
 	}
 	return f, lines.Err()
