@@ -103,7 +103,7 @@ func (r *resolver) yes(key string) bool { return strings.EqualFold(r.get(key), "
 func (r *resolver) place() {
 	t, s := r.target, &r.out
 	s.name, s.alias = t.Name, r.alias
-	s.host = cmp.Or(strings.NewReplacer("%%", "%", "%h", r.alias).Replace(r.get("HostName")), r.alias)
+	s.host = cmp.Or(r.hostName(), r.alias)
 	s.port = cmp.Or(t.Port, r.number("Port"), defaultPort)
 	s.user = cmp.Or(t.User, r.get("User"), localUser())
 	s.timeout = cmp.Or(t.DialTimeout, time.Duration(r.number("ConnectTimeout"))*time.Second, defaultDialTimeout)
@@ -115,6 +115,14 @@ func (r *resolver) place() {
 	if command := r.get("ProxyCommand"); s.jump == "" && command != "" && !strings.EqualFold(command, "none") {
 		r.fail(errors.New("ProxyCommand is not supported: say ProxyJump there, or set the jump host in the inventory"))
 	}
+}
+
+func (r *resolver) hostName() string {
+	name := r.get("HostName")
+	if !strings.Contains(name, "%") { // making a Replacer costs more than the rest
+		return name
+	}
+	return strings.NewReplacer("%%", "%", "%h", r.alias).Replace(name)
 }
 
 func (r *resolver) number(key string) int {

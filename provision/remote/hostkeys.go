@@ -105,9 +105,10 @@ func (k *hostKeys) revoked(key ssh.PublicKey) *knownLine {
 	if cert, ok := key.(*ssh.Certificate); ok {
 		keys = append(keys, cert.Key, cert.SignatureKey)
 	}
-	for _, l := range k.lines {
+	for i := range k.lines { // by index: its address is taken, and a copy of every line would go to the heap
+		l := &k.lines[i]
 		if l.marker == "revoked" && slices.ContainsFunc(keys, func(have ssh.PublicKey) bool { return sameKey(have, l.key) }) {
-			return &l
+			return l
 		}
 	}
 	return nil

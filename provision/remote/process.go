@@ -65,6 +65,7 @@ type process struct {
 
 	ended  chan struct{} // closed when the host has closed the channel
 	exited chan struct{} // closed when the exit status is known or will not come
+	said   chan struct{} // closed when a stream has all of stderr, which a child may hold open
 	status exitStatus    // valid once exited is closed
 
 	closing sync.Once
@@ -123,7 +124,7 @@ func (c *connection) begin(ctx context.Context, l launch) (*process, error) {
 // follow sends the request that starts something on a session and watches it.
 func (c *connection) follow(s *session, l launch, request, argument string) (*process, error) {
 	p := &process{conn: c, ch: s, launch: l, stderr: &tailBuffer{limit: stderrKept},
-		ended: make(chan struct{}), exited: make(chan struct{})}
+		ended: make(chan struct{}), exited: make(chan struct{}), said: make(chan struct{})}
 	p.out = newMarkedReader(s.Channel, l.token)
 	go p.watch()
 	if _, err := s.SendRequest(request, false, ssh.Marshal(struct{ Text string }{argument})); err != nil {

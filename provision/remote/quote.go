@@ -20,5 +20,7 @@ func quoteWord(w string) string {
 	}
 	// Fish gives a backslash inside single quotes a meaning, sh does not:
 	// so neither a quote nor a backslash stays inside.
-	return "'" + strings.NewReplacer(`'`, `'\''`, `\`, `'\\'`).Replace(w) + "'"
+	return "'" + unquoted.Replace(w) + "'"
 }
+
+var unquoted = strings.NewReplacer(`'`, `'\''`, `\`, `'\\'`)

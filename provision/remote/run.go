@@ -191,8 +191,11 @@ func (o *collector) quietSince() time.Time {
 func (p *process) run(ctx context.Context, c Command) (Result, error) {
 	out, errs := newCollector(c.MaxOutput, c.Stdout), newCollector(c.MaxOutput, c.Stderr)
 	copied := make(chan error, 2)
-	go func() { _, err := io.Copy(out, p.out); copied <- err }()
-	go func() { _, err := io.Copy(errs, io.TeeReader(p.ch.Stderr(), p.stderr)); copied <- err }()
+	go func() { _, err := io.CopyBuffer(out, p.out, make([]byte, copySize)); copied <- err }()
+	go func() {
+		_, err := io.CopyBuffer(errs, io.TeeReader(p.ch.Stderr(), p.stderr), make([]byte, stderrSize))
+		copied <- err
+	}()
 	go p.feed(c.Stdin)
 	err := p.wait(ctx, copied, out, errs)
 	result := Result{Stdout: out.seal(), Stderr: errs.seal()}

@@ -1,7 +1,6 @@
 package remote
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -32,6 +31,14 @@ type stream struct {
 
 var _ net.Conn = (*stream)(nil)
 
+// The sizes in bytes of the buffers through which output is copied. io.Copy's
+// own of 32 KiB, three for each Docker connection, would be most of the memory
+// that a thousand hosts take.
+const (
+	copySize   = 8 << 10
+	stderrSize = 1 << 10
+)
+
 // newStream sends first, if there is something, before what is written. Only
 // one goroutine may write to an SSH channel or end its input.
 func newStream(first []byte, far farEnd, local, remote net.Addr, explain func() error) *stream {
@@ -39,11 +46,15 @@ func newStream(first []byte, far farEnd, local, remote net.Addr, explain func() 
 	out, outFar := net.Pipe()
 	s := &stream{in: in, out: out, local: local, remote: remote, far: far, explain: explain}
 	go func() {
-		io.Copy(inFar, far)
+		io.CopyBuffer(inFar, far, make([]byte, copySize))
 		inFar.Close()
 	}()
 	go func() {
-		if _, err := io.Copy(far, io.MultiReader(bytes.NewReader(first), outFar)); err == nil {
+		_, err := far.Write(first)
+		if err == nil {
+			_, err = io.CopyBuffer(far, outFar, make([]byte, copySize))
+		}
+		if err == nil {
 			far.CloseWrite()
 		}
 		outFar.Close()
@@ -116,7 +127,10 @@ func (f farProcess) Close() error                { f.process.close(); return nil
 // stream makes a net.Conn of the command's stdin and stdout. What the command
 // must read first is sent first; stderr is kept for the error.
 func (p *process) stream() *stream {
-	go io.Copy(p.stderr, p.ch.Stderr())
+	go func() {
+		io.CopyBuffer(p.stderr, p.ch.Stderr(), make([]byte, stderrSize))
+		close(p.said)
+	}()
 	return newStream(p.input, farProcess{p}, processAddr{"localhost", p.name}, processAddr{p.conn.who, p.name}, p.endOfStream)
 }
 
@@ -131,6 +145,10 @@ func (p *process) endOfStream() error {
 	}
 	if p.conn.isDown() {
 		return p.conn.lost(p.name)
+	}
+	select {
+	case <-p.said:
+	case <-time.After(closeNotice):
 	}
 	return p.failure(nil)
 }
