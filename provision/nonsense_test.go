@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"path/filepath"
 	"runtime"
@@ -30,21 +31,17 @@ func fleet(t testing.TB, hosts []*sim.Host) *inventory.Inventory {
 	}
 	t.Cleanup(f.Close)
 	dir := t.TempDir()
-	inv := &inventory.Inventory{
-		Cluster: inventory.Cluster{Name: "rmq"}, Docker: inventory.Docker{LogMaxSize: "50m", LogMaxFile: 3},
-		SSH: inventory.SSH{User: "ec2-user", Config: "none", HostKeys: "known_hosts", DialTimeout: 10 * time.Second,
-			Identity: filepath.Join(dir, "key"), KnownHosts: filepath.Join(dir, "known_hosts")},
-	}
-	for i, h := range hosts {
+	files := fleetFiles{Key: filepath.Join(dir, "key"), KnownHosts: filepath.Join(dir, "known_hosts")}
+	for _, h := range hosts {
 		if err := f.Start(h); err != nil {
 			t.Fatal(err)
 		}
-		inv.Hosts = append(inv.Hosts, inventory.Host{Name: hostName(i), Address: "127.0.0.1", Port: h.Port()})
+		files.Ports = append(files.Ports, h.Port())
 	}
-	if err := errors.Join(f.WriteKey(inv.SSH.Identity), f.WriteKnownHosts(inv.SSH.KnownHosts)); err != nil {
+	if err := errors.Join(f.WriteKey(files.Key), f.WriteKnownHosts(files.KnownHosts)); err != nil {
 		t.Fatal(err)
 	}
-	return inv
+	return inventoryOf(files)
 }
 
 func hostName(i int) string { return fmt.Sprintf("h-%04d", i) }
@@ -64,15 +61,17 @@ func sound(t testing.TB, i int) *sim.Host {
 // engineOf answers the questions of an observation.
 func engineOf(t testing.TB, info system.Info, more map[string]any) *sim.Engine {
 	t.Helper()
-	answers := map[string]any{"/info": info, "/images/json": []any{}, "/volumes": map[string]any{"Volumes": []any{}}}
-	for path, v := range more {
-		answers[path] = v
-	}
-	e, err := sim.NewEngine(answers)
+	e, err := newEngine(info, more)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return e
+}
+
+func newEngine(info system.Info, more map[string]any) (*sim.Engine, error) {
+	answers := map[string]any{"/info": info, "/images/json": []any{}, "/volumes": map[string]any{"Volumes": []any{}}}
+	maps.Copy(answers, more)
+	return sim.NewEngine(answers)
 }
 
 // openSession opens a session that is closed when the test ends, and is then

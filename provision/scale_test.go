@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"encoding/json"
 	"fmt"
 	"runtime"
 	"slices"
@@ -19,22 +20,19 @@ import (
 var ownLabels = map[string]string{plan.OwnerLabel: "rmq"}
 
 // member is a host in a swarm of ours.
-func member(t testing.TB, i int, manages bool) *sim.Host {
-	t.Helper()
+func member(i int, manages bool) (*sim.Host, error) {
 	info := system.Info{ServerVersion: "26.1.5", Swarm: swarm.Info{
 		NodeID: "node-" + hostName(i), LocalNodeState: swarm.LocalNodeStateActive, ControlAvailable: manages,
 	}}
 	if manages {
 		info.Swarm.Cluster = &swarm.ClusterInfo{ID: "S", Spec: swarm.Spec{Annotations: swarm.Annotations{Labels: ownLabels}}}
 	}
-	return &sim.Host{Facts: hostFacts(i), Engine: engineOf(t, info, map[string]any{
-		"/services": []any{}, "/networks": []any{}, "/configs": []any{}, "/secrets": []any{},
-	})}
+	e, err := newEngine(info, map[string]any{"/services": []any{}, "/networks": []any{}, "/configs": []any{}, "/secrets": []any{}})
+	return &sim.Host{Facts: hostFacts(i), Engine: e}, err
 }
 
-// swarmOf makes n hosts that are one swarm, labels and all.
-func swarmOf(t testing.TB, n int) []*sim.Host {
-	t.Helper()
+// swarmHosts makes n hosts that are one swarm, labels and all.
+func swarmHosts(n int) ([]*sim.Host, error) {
 	var hosts []*sim.Host
 	var nodes []swarm.Node
 	for i := range n {
@@ -42,7 +40,11 @@ func swarmOf(t testing.TB, n int) []*sim.Host {
 		if i < 3 {
 			role = swarm.NodeRoleManager
 		}
-		hosts = append(hosts, member(t, i, i < 3))
+		h, err := member(i, i < 3)
+		if err != nil {
+			return nil, err
+		}
+		hosts = append(hosts, h)
 		nodes = append(nodes, swarm.Node{
 			ID: "node-" + hostName(i), Status: swarm.NodeStatus{State: swarm.NodeStateReady},
 			Description: swarm.NodeDescription{Hostname: hostName(i)},
@@ -50,9 +52,18 @@ func swarmOf(t testing.TB, n int) []*sim.Host {
 				Annotations: swarm.Annotations{Labels: map[string]string{plan.OwnerLabel: "rmq", plan.HostLabel: hostName(i)}}},
 		})
 	}
-	answers := engineOf(t, system.Info{}, map[string]any{"/nodes": nodes}).Answers["/nodes"]
+	list, err := json.Marshal(nodes)
 	for _, h := range hosts[:min(3, n)] {
-		h.Engine.Answers["/nodes"] = answers
+		h.Engine.Answers["/nodes"] = list
+	}
+	return hosts, err
+}
+
+func swarmOf(t testing.TB, n int) []*sim.Host {
+	t.Helper()
+	hosts, err := swarmHosts(n)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return hosts
 }
