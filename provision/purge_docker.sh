@@ -17,9 +17,19 @@ rmdir /etc/docker /var/lib/docker 2>/dev/null || true
 if command -v apt-get >/dev/null 2>&1; then
   present=
   for p in docker.io docker-cli docker-ce docker-ce-cli; do
-    if dpkg-query -W "$p" >/dev/null 2>&1; then present="$present $p"; fi
+    case $(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null) in ''|not-installed) ;; *) present="$present $p" ;; esac
   done
-  [ -z "$present" ] || quietly apt-get -q -y -o DPkg::Lock::Timeout=300 purge $present
+  # With them go those that came with them and that nothing else needs, such as
+  # containerd; not those that nothing needed before.
+  going() { apt-get -s "$@" | sed -n 's/^\(Remv\|Purg\) \([^ ]*\) .*/\2/p'; }
+  if [ -n "$present" ]; then
+    unneeded=" $(going autoremove | tr '\n' ' ')"
+    all=
+    for p in $(going --auto-remove purge $present); do
+      case $unneeded in *" $p "*) ;; *) all="$all $p" ;; esac
+    done
+    quietly apt-get -q -y -o DPkg::Lock::Timeout=300 purge $all
+  fi
 else
   present=
   for p in docker docker-ce docker-ce-cli moby-engine; do
