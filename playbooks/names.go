@@ -20,7 +20,7 @@ func (b *binder) nameSurroundings() {
 	for _, h := range b.inv.Hosts {
 		hosts = append(hosts, cty.ObjectVal(map[string]cty.Value{
 			"name": cty.StringVal(h.Name), "address": cty.StringVal(h.Address), "private": cty.StringVal(h.Private),
-			"zone": cty.StringVal(h.Zone), "role": cty.StringVal(h.Role),
+			"zone": cty.StringVal(h.Zone), "type": cty.StringVal(h.Type), "role": cty.StringVal(h.Role),
 		}))
 	}
 	for _, n := range b.inv.Networks {

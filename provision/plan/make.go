@@ -16,6 +16,13 @@ const OwnerLabel = "rmqprov.cluster"
 // inventory, which need not be its hostname.
 const HostLabel = "rmqprov.host"
 
+// ZoneLabel and TypeLabel are labels of a swarm node with the host's
+// availability zone and instance type, for placement; absent where unknown.
+const (
+	ZoneLabel = "rmqprov.zone"
+	TypeLabel = "rmqprov.type"
+)
+
 // Make compares what is wanted with what was seen. Its error is Refused where
 // something that it would have to know could not be seen, or where going on
 // would do harm.

@@ -13,7 +13,8 @@ func slotLabel(slot string) string { return playbooks.NodeLabel(slot) }
 // assignSlots decides which host holds which slot. A label on a node is the
 // record of it and stays; free slots go to hosts that have none of the set:
 // to the one that has the member's volume, else to the zone with the fewest
-// members, else in the order of the inventory.
+// members, else to one that is in the swarm already, else in the order of the
+// inventory.
 func (b *builder) assignSlots() {
 	for _, s := range b.want.Stacks {
 		for _, set := range s.Slots {
@@ -81,7 +82,10 @@ func (b *builder) choose(stack playbooks.Stack, slot string, set playbooks.SlotS
 		if d := boolRank(b.hasData(stack, slot, y.Name)) - boolRank(b.hasData(stack, slot, x.Name)); d != 0 {
 			return d
 		}
-		return members[x.Zone] - members[y.Zone]
+		if d := members[x.Zone] - members[y.Zone]; d != 0 {
+			return d
+		}
+		return boolRank(b.member(y.Name)) - boolRank(b.member(x.Name))
 	}).Name
 }
 

@@ -275,6 +275,11 @@ func (b *builder) nodeOf(host string) swarm.Node {
 
 func (b *builder) nodeLabels(h inventory.Host) map[string]string {
 	want := map[string]string{OwnerLabel: b.inv.Cluster.Name, HostLabel: h.Name}
+	for k, v := range map[string]string{ZoneLabel: h.Zone, TypeLabel: h.Type} {
+		if v != "" {
+			want[k] = v
+		}
+	}
 	for k, v := range h.Labels {
 		want[k] = v
 	}
