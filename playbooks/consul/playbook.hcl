@@ -114,8 +114,11 @@ playbook "consul" {
       test "$voters" = ${input.servers} && test "$alive" -ge ${input.servers}
     EOT
     ]
+    # What consul.hcl says of the autopilot counts when a cluster is formed; one that
+    # was formed with other settings is given these.
+    mend   = ["consul", "operator", "autopilot", "set-config", "-last-contact-threshold=2s", "-server-stabilization-time=5s"]
     on     = "one"
-    within = "2m"
+    within = "5m"
     note   = "all ${input.servers} servers vote and are alive"
   }
 

@@ -27,6 +27,15 @@ performance {
   raft_multiplier = 2
 }
 
+# A new server, or one that has come back with another address, votes once it has
+# been healthy for a while. By default it is called unhealthy when the leader has
+# not heard from it for 200 ms, so that on a busy host it votes after minutes or
+# never, and all that time the loss of one more server is the loss of Consul.
+autopilot {
+  last_contact_threshold    = "2s"
+  server_stabilization_time = "5s"
+}
+
 # A stopped server stays a member. If it left (leave_on_terminate), it would no
 # longer count for the majority: with one server dead already, an ordinary
 # restart of a second host would leave one voter of two and no way back but
