@@ -5,7 +5,7 @@ GO    := .ci/go
 DIRS  := cmd inventory playbooks provision
 TESTS := gcc /usr/include/stdlib.h:libc6-dev ssh-keygen:openssh-client
 
-.PHONY: build demo test test-unit test-lab lint bench soak clean help
+.PHONY: build demo test test-unit test-lab lint bench soak chaos clean help
 
 build: ## bin/rmqprov, bin/rmqlab and bin/rmqbench
 	@echo "==> build: bin/rmqprov, bin/rmqlab and bin/rmqbench"
@@ -22,7 +22,7 @@ test-unit: ## formatting, vet, and all tests that need no lab
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l $(DIRS)); \
 	if [ -n "$$unformatted" ]; then echo "not as gofmt writes it: $$unformatted" >&2; exit 1; fi
 	@echo "==> test-unit: go vet"
-	@$(GO) vet -tags lab ./...
+	@$(GO) vet -tags lab,chaos ./...
 	@echo "==> test-unit: go test -race"
 	@$(GO) test -race ./...
 
@@ -32,13 +32,16 @@ test-lab: build ## the lab end to end: debian13, then amzn2023 + amzn2 + debian1
 
 lint: ## staticcheck
 	@echo "==> lint: staticcheck"
-	@$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 -tags lab ./...
+	@$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 -tags lab,chaos ./...
 
 bench: build ## measure against a hand-tuned parallel script
 	@bin/rmqbench run
 
 soak: build ## form the cluster fresh SOAK_RUNS times (20), with slow first members among them
 	@bin/rmqbench soak --runs $${SOAK_RUNS:-20}
+
+chaos: build ## replace each host ROUNDS times (10), and roll changes, under load; hours
+	@ROUNDS=$${ROUNDS:-10} $(GO) test -tags lab,chaos -count=1 -timeout 24h -v -run UnderLoad ./provision/e2e
 
 clean: ## take the labs away, and what build made; the lab's images stay in its cache
 	@echo "==> clean"

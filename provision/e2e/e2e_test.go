@@ -9,6 +9,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rmqprov/rmqprov/provision/e2e/lab"
 )
@@ -18,7 +19,7 @@ import (
 func TestDebianAfterAKilledApply(t *testing.T) {
 	l := bringUp(t, "e2e", "10.80.0.0/24", "debian13")
 	l.Password = "given-Password.2357"
-	killAt(t, l, "stack.consul.service.")
+	killAt(t, l, l.Inventory(), "stack.consul.service.", 0)
 	if out, err := l.Apply(t.Context()); err != nil {
 		t.Fatalf("apply after a killed one: %v\n%s", err, out)
 	}
@@ -76,10 +77,11 @@ func bringUp(t *testing.T, name, subnet string, systems ...string) *lab.Lab {
 	return l
 }
 
-// killAt starts an apply and kills it when it starts a step whose id begins so.
-func killAt(t *testing.T, l *lab.Lab, step string) {
+// killAt starts an apply and kills it when it has started a step whose id begins so, and a while
+// has passed.
+func killAt(t *testing.T, l *lab.Lab, inventory, step string, while time.Duration) {
 	t.Helper()
-	cmd := l.Rmqprov(t.Context(), "apply", "--yes", "--json", l.Inventory())
+	cmd := l.Rmqprov(t.Context(), "apply", "--yes", "--json", inventory)
 	events, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -92,6 +94,7 @@ func killAt(t *testing.T, l *lab.Lab, step string) {
 		line := lines.Text()
 		found = strings.Contains(line, `"event":"started"`) && strings.Contains(line, `"step":"`+step)
 	}
+	time.Sleep(while)
 	if err := cmd.Process.Kill(); err != nil {
 		t.Errorf("apply ended before it was killed: %v", err)
 	}

@@ -65,6 +65,11 @@ func (l *Lab) Up(ctx context.Context, n int, systems ...string) error {
 	if err := l.Do(ctx, "up", "--fresh", "--hosts", fmt.Sprint(n), "--subnet", l.Subnet, "--os", strings.Join(systems, ",")); err != nil {
 		return err
 	}
+	return l.Look(ctx)
+}
+
+// Look sees which hosts there are, and where.
+func (l *Lab) Look(ctx context.Context) error {
 	out, err := l.rmqlab(ctx, "status", "--json").Output()
 	if err != nil {
 		return fmt.Errorf("rmqlab status: %w", err)
@@ -91,7 +96,7 @@ func (l *Lab) rmqlab(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Hosts are the hosts that the last Up brought up.
+// Hosts are the hosts that the last Up brought up, or that Look saw since.
 func (l *Lab) Hosts() []Host { return l.hosts }
 
 // Dir is where the lab's key, known_hosts and inventory are.

@@ -1,0 +1,121 @@
+package lab
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Keep takes for the lab's hosts those of these names.
+func (l *Lab) Keep(names ...string) {
+	l.hosts = slices.DeleteFunc(slices.Clone(l.hosts), func(h Host) bool { return !slices.Contains(names, h.Name) })
+}
+
+// InventoryWithout writes the lab's inventory into a directory as if it had no host of that name,
+// and returns its path.
+func (l *Lab) InventoryWithout(dir, host string) (string, error) {
+	text, err := os.ReadFile(l.Inventory())
+	if err != nil {
+		return "", err
+	}
+	block := regexp.MustCompile(`(?m)^host "` + regexp.QuoteMeta(host) + `" \{.*\}\n`)
+	path := filepath.Join(dir, "without-"+host+".hcl")
+	return path, os.WriteFile(path, block.ReplaceAll(text, nil), 0o600)
+}
+
+// Settled is nil when Docker's swarm, Consul and RabbitMQ have the lab's three hosts for members
+// and nobody else, every quorum queue has three replicas on line, and their leaders are spread
+// evenly. RabbitMQ's statistics lag some seconds behind, and so long it waits.
+func (l *Lab) Settled(ctx context.Context, password string) error {
+	var err error
+	for range 10 {
+		if err = errors.Join(l.Whole(ctx), l.swarmNodes(ctx), l.consulCatalog(ctx), l.queues(ctx, password)); err == nil {
+			return nil
+		}
+		time.Sleep(3 * time.Second)
+	}
+	return err
+}
+
+func (l *Lab) swarmNodes(ctx context.Context) error {
+	out, err := l.Root(ctx, l.hosts[0].Name, "docker node ls --format '{{.Hostname}} {{.Status}} {{.ManagerStatus}}' | sort\n")
+	if err != nil {
+		return err
+	}
+	if strings.Count(out, "Ready ") != 3 || strings.Count(out, "\n") != 3 || strings.Contains(out, "Unreachable") {
+		return fmt.Errorf("the swarm has not three nodes that are ready, but:\n%s", out)
+	}
+	return nil
+}
+
+func (l *Lab) consulCatalog(ctx context.Context) error {
+	var nodes, entries []struct{ Node, ServiceAddress string }
+	base := "http://" + l.hosts[0].Address + ":8500/v1/catalog/"
+	if err := errors.Join(getJSON(ctx, base+"nodes", "", "", &nodes), getJSON(ctx, base+"service/rabbitmq", "", "", &entries)); err != nil {
+		return err
+	}
+	var listed []string
+	for _, e := range entries {
+		listed = append(listed, e.ServiceAddress)
+	}
+	slices.Sort(listed)
+	if want := []string{"rabbitmq-01", "rabbitmq-02", "rabbitmq-03"}; !slices.Equal(listed, want) || len(nodes) != 3 {
+		return fmt.Errorf("Consul lists %v on %d nodes, want %v on 3", listed, len(nodes), want)
+	}
+	return nil
+}
+
+// queues asks for the replicas of every quorum queue.
+func (l *Lab) queues(ctx context.Context, password string) error {
+	var nodes []struct {
+		Name    string
+		Drained bool `json:"being_drained"`
+	}
+	var queues []struct {
+		Name, Type, Leader string
+		Members, Online    []string
+	}
+	base := "http://" + l.hosts[0].Address + ":15672/api/"
+	if err := errors.Join(getJSON(ctx, base+"nodes", "admin", password, &nodes), getJSON(ctx, base+"queues", "admin", password, &queues)); err != nil {
+		return err
+	}
+	if len(nodes) != 3 {
+		return fmt.Errorf("RabbitMQ knows %d members, want 3: %v", len(nodes), nodes)
+	}
+	leads := map[string]int{}
+	for _, n := range nodes {
+		if n.Drained {
+			return fmt.Errorf("member %s is drained", n.Name)
+		}
+		leads[n.Name] = 0
+	}
+	for _, q := range queues {
+		if q.Type != "quorum" {
+			continue
+		}
+		if len(q.Members) != 3 || len(q.Online) != 3 {
+			return fmt.Errorf("queue %s has replicas on %v, of which %v are on line", q.Name, q.Members, q.Online)
+		}
+		leads[q.Leader]++
+	}
+	return evenly(leads)
+}
+
+func evenly(leads map[string]int) error {
+	var counts []int
+	for _, n := range leads {
+		counts = append(counts, n)
+	}
+	slices.SortFunc(counts, cmp.Compare)
+	if len(counts) > 3 || counts[2]-counts[0] > 1 {
+		return fmt.Errorf("the members lead unevenly: %v", leads)
+	}
+	return nil
+}
