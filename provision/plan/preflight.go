@@ -69,6 +69,8 @@ func (b *builder) preflight() {
 // not, and what their facts say against them. It plans no change.
 func Checkup(want Want, got state.Snapshot) ([]Step, Refused) {
 	b := newBuilder(want, got)
+	b.checkSwarm()
+	b.checkGroup()
 	b.assignSlots()
 	mesh := b.mesh()
 	var steps []Step

@@ -190,6 +190,8 @@ func place(host string, a netip.Addr) string { return fmt.Sprintf("%s (%s)", hos
 
 func cidr(a netip.Addr) string { return fmt.Sprintf("%s/%d", a, a.BitLen()) }
 
+const carryFix = "let the path carry them, or give every network block in the inventory a smaller mtu: that of the path less 50"
+
 // packets tells of paths that do not carry packets of the size that the overlay
 // networks send.
 func (j *judgement) packets() {
@@ -201,12 +203,11 @@ func (j *judgement) packets() {
 			}
 		}
 		link := j.in[w.From].link
-		fix := "let the path carry them, or give every network block in the inventory a smaller mtu: that of the path less 50"
 		switch {
 		case link != 0 && link < j.check.Packet:
-			j.fail(fix, "packets of %d bytes do not pass from %s to %s whole: the path carries %d", j.check.Packet, place(w.From, w.Source), place(w.To, w.Dest), link)
+			j.fail(carryFix, "packets of %d bytes do not pass whole from %s to %s: the path carries %d", j.check.Packet, place(w.From, w.Source), place(w.To, w.Dest), link)
 		case tried && !kinds["whole"]:
-			j.fail(fix, "packets of %d bytes are lost on the way from %s to %s, and small ones arrive", j.check.Packet, place(w.From, w.Source), place(w.To, w.Dest))
+			j.fail(carryFix, "packets of %d bytes are lost on the way from %s to %s, and small ones arrive", j.check.Packet, place(w.From, w.Source), place(w.To, w.Dest))
 		}
 	}
 }
@@ -226,7 +227,7 @@ func (j *judgement) sshd() {
 		j.fail(fmt.Sprintf("set MaxSessions %d in /etc/ssh/sshd_config there, and reload sshd", fullSessions),
 			"the sshd of %s allows %d sessions a connection (MaxSessions), and %d are needed", j.host, n, fewSessions)
 	case n < fullSessions:
-		j.note("the sshd of %s allows %d sessions a connection (MaxSessions): with %d, less would wait", j.host, n, fullSessions)
+		j.note("the sshd of %s allows %d sessions a connection (MaxSessions): with %d less would wait", j.host, n, fullSessions)
 	}
 	if n := j.heard.startups; n != 0 && n < j.check.Logins {
 		j.note("the sshd of %s drops logins beyond %d at once (MaxStartups), and up to %d pass through it: those dropped are tried again", j.host, n, j.check.Logins)
