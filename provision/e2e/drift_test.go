@@ -93,9 +93,9 @@ docker node update --label-add foreign=1 node-1`,
 		changed: []string{"service consul_consul-03", "task consul_consul-03 node-3", "record consul"},
 	},
 	{
-		name: "a service with another environment", host: "node-1", do: `docker service update -d -q --env-add EDITED=1 rabbitmq_rabbitmq-03`,
-		plan:    map[string]string{"stack.rabbitmq.service.rabbitmq-03": "differs in Env[EDITED]"},
-		changed: []string{"service rabbitmq_rabbitmq-03", "task rabbitmq_rabbitmq-03 node-3", "record rabbitmq"},
+		name: "a service with another environment", host: "node-1", do: `docker service update -d -q --env-add EDITED=1 consul_consul-01`,
+		plan:    map[string]string{"stack.consul.service.consul-01": "differs in Env[EDITED]"},
+		changed: []string{"service consul_consul-01", "task consul_consul-01 node-1", "record consul"},
 	},
 	{
 		name: "a service with other ports", host: "node-1",
@@ -104,24 +104,16 @@ docker node update --label-add foreign=1 node-1`,
 		changed: []string{"service haproxy_haproxy", "task haproxy_haproxy .*", "record haproxy"},
 	},
 	{
-		name: "a config removed, with the service that uses it", host: "node-1",
+		name: "a config and a secret removed, with the service that uses them", host: "node-1",
 		do: `docker service rm haproxy_haproxy
-docker config ls -q -f name=haproxy_haproxy.cfg | xargs docker config rm`,
-		plan: map[string]string{
-			"stack.haproxy.config.haproxy.cfg": "no config of that content",
-			"stack.haproxy.service.haproxy":    "not deployed",
-		},
-		changed: []string{"service haproxy_haproxy", "task haproxy_haproxy .*", "config haproxy_haproxy.cfg-.*", "record haproxy"},
-	},
-	{
-		name: "a secret removed, with the service that uses it", host: "node-1",
-		do: `docker service rm haproxy_haproxy
+docker config ls -q -f name=haproxy_haproxy.cfg | xargs docker config rm
 docker secret ls -q -f name=haproxy_stats_password | xargs docker secret rm`,
 		plan: map[string]string{
+			"stack.haproxy.config.haproxy.cfg":    "no config of that content",
 			"stack.haproxy.secret.stats_password": "its value will be generated once",
 			"stack.haproxy.service.haproxy":       "not deployed",
 		},
-		changed: []string{"service haproxy_haproxy", "task haproxy_haproxy .*", "secret haproxy_stats_password-.*", "record haproxy"},
+		changed: []string{"service haproxy_haproxy", "task haproxy_haproxy .*", "config haproxy_haproxy.cfg-.*", "secret haproxy_stats_password-.*", "record haproxy"},
 	},
 	{
 		name: "a service removed", host: "node-1", do: `docker service rm rabbitmq_rabbitmq-02`,
