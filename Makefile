@@ -28,7 +28,12 @@ test-unit: ## formatting, vet, and all tests that need no lab
 
 test-lab: build ## the lab end to end: debian13, then amzn2023 + amzn2 + debian12
 	@echo "==> test-lab: real hosts on this machine; minutes, and more the first time"
-	@$(GO) test -tags lab -count=1 -timeout 60m -v ./provision/e2e
+	@$(GO) test -tags lab -count=1 -timeout 3h -v ./provision/e2e -kill-seed $${KILL_SEED:-1}
+
+.PHONY: test-kill
+test-kill: build ## kill rmqprov at every boundary there is; test-lab has a sample, chosen by KILL_SEED (1)
+	@echo "==> test-kill: real hosts on this machine; an hour or more"
+	@$(GO) test -tags lab -count=1 -timeout 6h -v -run StopAnywhere ./provision/e2e -kill-all
 
 lint: ## staticcheck
 	@echo "==> lint: staticcheck"
