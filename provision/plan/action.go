@@ -119,9 +119,6 @@ type (
 	CreateSecret struct {
 		Secret playbooks.Secret
 		Labels map[string]string
-		// Stale are objects of the same value left by a run that was killed
-		// between two of them; no service uses them, and they go first.
-		Stale []string
 	}
 
 	// RemoveSecret removes a Docker secret that nothing refers to.
