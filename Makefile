@@ -5,7 +5,7 @@ GO    := .ci/go
 DIRS  := cmd inventory playbooks provision
 TESTS := gcc /usr/include/stdlib.h:libc6-dev ssh-keygen:openssh-client
 
-.PHONY: build demo test test-unit test-lab lint bench soak chaos clean help
+.PHONY: build demo test test-unit test-lab lint bench fuzz soak chaos clean help
 
 build: ## bin/rmqprov, bin/rmqlab and bin/rmqbench
 	@echo "==> build: bin/rmqprov, bin/rmqlab and bin/rmqbench"
@@ -39,8 +39,18 @@ lint: ## staticcheck
 	@echo "==> lint: staticcheck"
 	@$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 -tags lab,chaos ./...
 
-bench: build ## measure against a hand-tuned parallel script
+bench: build ## a thousand simulated hosts, and a cluster against a hand-tuned parallel script
+	@echo "==> bench: 10 to 1,000 simulated hosts observed and planned"
+	@$(GO) test -run '^$$' -bench . -benchtime 3x ./provision
+	@echo "==> bench: a cluster on real hosts"
 	@bin/rmqbench run
+
+fuzz: ## feed every parser nonsense, FUZZ_TIME (10m) each
+	@for target in inventory:FuzzLoad inventory:FuzzEvaluate playbooks:FuzzPlaybook playbooks:FuzzStack \
+		provision/state:FuzzParseFacts provision/remote:FuzzKnownHosts provision/cloud:FuzzParseConsole; do \
+		echo "==> fuzz: $$target"; \
+		$(GO) test ./$${target%%:*} -run '^$$' -fuzz "^$${target#*:}\$$" -fuzztime $${FUZZ_TIME:-10m} -fuzzminimizetime 2s -parallel 1 || exit 1; \
+	done
 
 soak: build ## form the cluster fresh SOAK_RUNS times (20), with slow first members among them
 	@bin/rmqbench soak --runs $${SOAK_RUNS:-20}

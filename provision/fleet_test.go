@@ -92,6 +92,7 @@ func distantFleet(t testing.TB, n int) *inventory.Inventory {
 		if err := c.Wait(); err != nil {
 			t.Error(err)
 		}
+		t.Logf("%d simulated hosts took %s of CPU", n, c.ProcessState.UserTime()+c.ProcessState.SystemTime())
 	})
 	var files fleetFiles
 	fmt.Fprintln(in, t.TempDir())

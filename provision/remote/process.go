@@ -291,7 +291,9 @@ func (m *markedReader) Read(p []byte) (int, error) {
 	}
 	if len(m.head) > 0 {
 		n := copy(p, m.head)
-		m.head = m.head[n:]
+		if m.head = m.head[n:]; len(m.head) == 0 {
+			m.head = nil // its array is not needed any more
+		}
 		return n, nil
 	}
 	if m.err != nil {

@@ -148,7 +148,7 @@ func (p *process) endOfStream() error {
 	}
 	select {
 	case <-p.said:
-	case <-time.After(closeNotice):
+	case <-time.After(drainGrace):
 	}
 	return p.failure(nil)
 }
