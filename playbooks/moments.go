@@ -92,6 +92,8 @@ func (b *binder) secretName(expr hcl.Expression) string {
 }
 
 func (b *binder) bindGates() {
+	b.names["missing"] = cty.StringVal(missingHole)
+	defer delete(b.names, "missing")
 	for _, g := range b.playbook.Gates {
 		if !b.when(g.When) {
 			continue
@@ -154,6 +156,20 @@ func (h Hook) ExecFor(slot string) []string {
 	exec := make([]string, len(h.Exec))
 	for i, arg := range h.Exec {
 		exec[i] = strings.ReplaceAll(arg, slotHole, slot)
+	}
+	return exec
+}
+
+// missingHole stands in a gate's command where the names of the members will
+// be that are known to be down.
+const missingHole = "${missing}"
+
+// ExecWithout returns the gate's command where some members are known to be
+// down, because their hosts are: nil when all are to be there.
+func (g Gate) ExecWithout(missing []string) []string {
+	exec := make([]string, len(g.Exec))
+	for i, arg := range g.Exec {
+		exec[i] = strings.ReplaceAll(arg, missingHole, strings.Join(missing, " "))
 	}
 	return exec
 }

@@ -123,7 +123,7 @@ const (
 // command is run in a container until it exits 0.
 type Gate struct {
 	Name    string
-	Exec    []string
+	Exec    []string // ${missing} still stands in it: see ExecWithout
 	Mend    []string // run by apply, in the same place, when the gate does not hold at once; nil: nothing mends it
 	On      On
 	Service string // for OnEach and OnOne: only containers of this service of the compose file, "" for all

@@ -57,6 +57,9 @@ func (s *Session) tryCommand(ctx context.Context, a plan.RunCommand, argv []stri
 		places = places[:1]
 	}
 	for _, p := range places {
+		if s.isUnseen(p.machine.Name) {
+			return fmt.Errorf("%s on %s cannot be asked: the host could not be reached", p.service, p.machine.Name)
+		}
 		if err := p.exec(ctx, argv); err != nil {
 			return err
 		}
@@ -105,10 +108,29 @@ func (s *Session) containers(ctx context.Context, services []string) ([]place, e
 			}
 		}
 	}
+	places = s.reachableFirst(places)
 	if len(places) == 0 {
 		return nil, fmt.Errorf("no container of %s runs", strings.Join(services, ", "))
 	}
 	return places, nil
+}
+
+// reachableFirst puts places on hosts that cannot be reached last, so that one
+// that answers for all is asked elsewhere; where such hosts are planned around,
+// they are left out.
+func (s *Session) reachableFirst(places []place) []place {
+	var there, away []place
+	for _, p := range places {
+		if s.isUnseen(p.machine.Name) {
+			away = append(away, p)
+		} else {
+			there = append(there, p)
+		}
+	}
+	if s.options.AllowUnreachable {
+		return there
+	}
+	return append(there, away...)
 }
 
 func (s *Session) machinesByNode(ctx context.Context, docker *client.Client) (map[string]*machine, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -42,7 +43,9 @@ while timeout 60 sh -c 'read -r _' 9>&-; do :; done
 
 // Lock makes this run the only one on the cluster and returns how to let go.
 // Every manager is locked, the first one first: so of several runs at once, one
-// wins. While another has the lock it is tried again for up to wait.
+// wins. Where unreachable hosts are planned around, a majority of the managers
+// will do: any two majorities have a manager in common. While another has the
+// lock it is tried again for up to wait.
 func (s *Session) Lock(ctx context.Context, wait time.Duration) (release func(), err error) {
 	deadline := time.Now().Add(wait)
 	for {
@@ -60,32 +63,42 @@ func (s *Session) Lock(ctx context.Context, wait time.Duration) (release func(),
 func (s *Session) tryLock(ctx context.Context) (func(), error) {
 	managers := s.inv.Managers()
 	holder := fmt.Sprintf("%s since %s", s.options.By, time.Now().UTC().Format(time.RFC3339))
-	first, err := s.lockOn(ctx, managers[0], holder)
+	there := slices.Clone(managers)
+	if s.options.AllowUnreachable {
+		there = slices.DeleteFunc(there, s.isUnseen)
+	}
+	if 2*len(there) <= len(managers) {
+		return nil, fmt.Errorf("taking the cluster's lock: only %d of %d managers can be reached, and it takes a majority\n→ nothing was touched; bring one of the others back", len(there), len(managers))
+	}
+	first, err := s.lockOn(ctx, there[0], holder)
 	if err != nil {
 		return nil, err
 	}
-	releases := make([]func(), len(managers))
-	errs := make([]error, len(managers))
+	releases := make([]func(), len(there))
+	errs := make([]error, len(there))
 	releases[0] = first
 	var rest sync.WaitGroup
-	for i, name := range managers[1:] {
+	for i, name := range there[1:] {
 		rest.Go(func() { releases[i+1], errs[i+1] = s.lockOn(ctx, name, holder) })
 	}
 	rest.Wait()
-	release := func() {
-		var all sync.WaitGroup
-		for _, r := range releases {
-			if r != nil {
-				all.Go(r)
-			}
-		}
-		all.Wait()
-	}
+	release := func() { letGo(releases) }
 	if err := errors.Join(errs...); err != nil {
 		release()
 		return nil, err
 	}
 	return release, nil
+}
+
+// letGo releases all locks that are held, at the same time.
+func letGo(releases []func()) {
+	var all sync.WaitGroup
+	for _, r := range releases {
+		if r != nil {
+			all.Go(r)
+		}
+	}
+	all.Wait()
 }
 
 func (s *Session) lockOn(ctx context.Context, host, holder string) (func(), error) {

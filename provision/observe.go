@@ -50,6 +50,7 @@ func (s *Session) Observe(ctx context.Context, want plan.Want) (state.Snapshot, 
 	}
 	all.Wait()
 	snap.Swarm = reader.result
+	s.noteUnseen(snap)
 	for _, name := range s.names {
 		if e := snap.Hosts[name].Engine.Value; e != nil && e.Manager && e.ClusterTags[plan.OwnerLabel] == s.inv.Cluster.Name {
 			s.addManager(name)
@@ -57,6 +58,15 @@ func (s *Session) Observe(ctx context.Context, want plan.Want) (state.Snapshot, 
 	}
 	s.awaitVerdicts(ctx, snap)
 	return snap, ctx.Err()
+}
+
+// noteUnseen remembers which hosts could not be reached, and expects nothing
+// of them until the next look.
+func (s *Session) noteUnseen(snap state.Snapshot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unseen = slices.DeleteFunc(slices.Clone(s.names), func(name string) bool { return !snap.Hosts[name].Unreachable })
+	s.managers = slices.DeleteFunc(s.managers, func(name string) bool { return slices.Contains(s.unseen, name) })
 }
 
 // verdictWithin bounds the wait for the swarm to call a node down that stopped
@@ -88,18 +98,16 @@ func (s *Session) awaitVerdicts(ctx context.Context, snap state.Snapshot) {
 // undecided says whether a node of ours is no host of the inventory and yet
 // not down.
 func undecided(snap state.Snapshot, cluster string) bool {
-	hosts := map[string]bool{}
-	for _, h := range snap.Hosts {
-		if h.Facts.Err != nil {
-			return false // a host that cannot be seen may be that node; the planner refuses anyway
-		}
+	hosts, unseen := map[string]bool{}, map[string]bool{}
+	for name, h := range snap.Hosts {
+		unseen[name] = h.Facts.Err != nil
 		hosts[h.Facts.Value.NodeID] = true
 		if e := h.Engine.Value; e != nil {
 			hosts[e.NodeID] = true
 		}
 	}
 	return slices.ContainsFunc(snap.Swarm.Value.Nodes, func(n swarm.Node) bool {
-		return !hosts[n.ID] && n.Spec.Labels[plan.OwnerLabel] == cluster && n.Status.State != swarm.NodeStateDown
+		return !hosts[n.ID] && !unseen[n.Spec.Labels[plan.HostLabel]] && n.Spec.Labels[plan.OwnerLabel] == cluster && n.Status.State != swarm.NodeStateDown
 	})
 }
 
@@ -108,6 +116,7 @@ func undecided(snap state.Snapshot, cluster string) bool {
 func (s *Session) observeHost(ctx context.Context, m *machine, slots chan struct{}, paths []string) state.Host {
 	var seen state.Host
 	if seen.Facts.Err = m.ssh.Connect(ctx); seen.Facts.Err != nil {
+		seen.Unreachable = remote.IsTransient(seen.Facts.Err)
 		return seen
 	}
 	slots <- struct{}{}
@@ -118,6 +127,7 @@ func (s *Session) observeHost(ctx context.Context, m *machine, slots chan struct
 	both.Go(func() { seen.Facts.Value, seen.Facts.Err = facts(ctx, m.ssh, paths) })
 	both.Go(func() { seen.Engine.Value, seen.Engine.Err = engine(ctx, m) })
 	both.Wait()
+	seen.Unreachable = errors.Is(seen.Facts.Err, errSilent) || remote.IsTransient(seen.Facts.Err)
 	if seen.Facts.Err == nil && !seen.Facts.Value.Docker.Active {
 		seen.Engine = state.Known[*state.Engine]{}
 	}
@@ -127,9 +137,12 @@ func (s *Session) observeHost(ctx context.Context, m *machine, slots chan struct
 	return seen
 }
 
+// errSilent is the cause of a host's end that took a connection and no more.
+var errSilent = errors.New("it was connected and did not answer")
+
 // within bounds the time that one host has for its answers.
 func (s *Session) within(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, s.patience, fmt.Errorf("it was connected and did not answer within %s: is it overloaded, or its disk hanging?", s.patience))
+	return context.WithTimeoutCause(ctx, s.patience, fmt.Errorf("%w within %s: is it overloaded, or its disk hanging?", errSilent, s.patience))
 }
 
 // because prefers the reason why ctx ended to the error that this led to.

@@ -27,6 +27,10 @@ type Options struct {
 	By         string     // who runs it, as user@host; goes into the record
 	Version    string     // of rmqprov; goes into the record
 	Cloud      *cloud.EC2 // the account; nil: the one that the SDK's chain finds
+
+	// AllowUnreachable makes do with a majority of the managers, for the lock,
+	// and asks nothing of containers on hosts that cannot be reached.
+	AllowUnreachable bool
 }
 
 // Session holds one connection a host for the length of a run.
@@ -41,6 +45,7 @@ type Session struct {
 
 	mu       sync.Mutex
 	managers []string // hosts known to be managers of our swarm, best first
+	unseen   []string // hosts that could not be reached when they were last looked at
 }
 
 // machine is one host with the ways to it.
@@ -133,6 +138,13 @@ func (s *Session) Connections() map[string]int {
 		n[name] = m.ssh.Connections()
 	}
 	return n
+}
+
+// isUnseen says that a host could not be reached when it was last looked at.
+func (s *Session) isUnseen(host string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Contains(s.unseen, host)
 }
 
 // addManager notes that a host is a manager of our swarm.

@@ -56,6 +56,7 @@ runs; then as above. Sensitive variables are not in the file and are given again
 	}
 	o.flags(c)
 	o.targetFlags(c)
+	o.aroundFlag(c)
 	c.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	c.Flags().BoolVar(&o.json, "json", false, "print one event a line as JSON, and nothing else, to stdout")
 	c.Flags().IntVar(&o.parallel, "parallel", 0, "steps at work at once (0: 64)")

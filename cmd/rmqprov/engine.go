@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/user"
 	"sync"
@@ -35,6 +36,7 @@ func (a *app) open(ctx context.Context, want plan.Want, parallel int) (*observed
 	}
 	session, err := provision.Open(want.Inventory, provision.Options{
 		Parallel: parallel, Passphrase: a.passphrase(), By: a.operator(), Version: a.Version, Cloud: a.cloud,
+		AllowUnreachable: want.AllowUnreachable,
 	})
 	return &observed{Session: session, want: want}, err
 }
@@ -51,6 +53,9 @@ func (a *app) observe(ctx context.Context, want plan.Want, parallel int) (*obser
 	done()
 	if err != nil {
 		return nil, errors.Join(err, seen.Close())
+	}
+	if want.AllowUnreachable {
+		seen.warn(a.Stderr)
 	}
 	return seen, nil
 }
@@ -111,6 +116,15 @@ func (o *observed) trouble() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// warn says which hosts are planned around, and why they cannot be reached.
+func (o *observed) warn(w io.Writer) {
+	for _, h := range o.want.Inventory.Hosts {
+		if seen := o.got.Hosts[h.Name]; seen.Unreachable {
+			fmt.Fprintf(w, "rmqprov: warning: planning without host %s: %v\n", h.Name, seen.Facts.Err)
+		}
+	}
 }
 
 // hostError says why a host could not be seen; nil when it was.

@@ -20,6 +20,7 @@ type source struct {
 	vars     []string
 	varFiles []string
 	targets  []string // ids of steps; none: all
+	around   bool     // plan around hosts that cannot be reached
 }
 
 func (s *source) flags(c *cobra.Command) {
@@ -56,7 +57,7 @@ func (a *app) loadFrom(s source) (plan.Want, origin, error) {
 	if diags.HasErrors() {
 		return plan.Want{}, from, exit{status: statusFailed}
 	}
-	return plan.Want{Inventory: inv, Stacks: stacks}, from, nil
+	return plan.Want{Inventory: inv, Stacks: stacks, AllowUnreachable: s.around}, from, nil
 }
 
 func (a *app) printDiagnostics(w io.Writer, files map[string]*hcl.File, diags hcl.Diagnostics) error {

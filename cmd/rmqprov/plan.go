@@ -50,6 +50,7 @@ exactly that plan, and refuses where the inventory, a variable or the cluster ha
 	}
 	s.flags(c)
 	s.targetFlags(c)
+	s.aroundFlag(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "print the plan as JSON")
 	c.Flags().StringVarP(&out, "out", "o", "", "keep the plan in `FILE`, for apply")
 	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit 0 with nothing to do, 2 with changes, 1 with an error")

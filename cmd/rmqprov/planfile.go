@@ -33,6 +33,7 @@ type savedPlan struct {
 	VarFiles  []string          `json:"var_files,omitempty"`
 	Vars      []string          `json:"vars,omitempty"` // as --var gave them; none that is sensitive
 	Targets   []string          `json:"targets,omitempty"`
+	Around    bool              `json:"allow_unreachable,omitempty"`
 	Salt      []byte            `json:"salt"`
 	Files     map[string]string `json:"files"`     // by absolute path: the digest
 	Variables map[string]string `json:"variables"` // by name: the value as JSON, or the digest
@@ -57,7 +58,7 @@ func (s *savedPlan) digest(content []byte) string {
 func (a *app) save(path string, s source, from origin, p *plan.Plan) error {
 	out := &savedPlan{
 		Format: planFormat, Version: a.Version, Made: time.Now().UTC().Truncate(time.Second), By: a.operator(),
-		Inventory: from.path, Targets: s.targets, Salt: make([]byte, 16), Plan: p.Document(),
+		Inventory: from.path, Targets: s.targets, Around: s.around, Salt: make([]byte, 16), Plan: p.Document(),
 	}
 	rand.Read(out.Salt) // never fails
 	for _, name := range s.varFiles {
@@ -182,7 +183,7 @@ func (s *savedPlan) source(given source) (source, error) {
 	}
 	return source{
 		file: s.Inventory, vars: slices.Concat(s.Vars, given.vars),
-		varFiles: slices.Concat(s.VarFiles, given.varFiles), targets: s.Targets,
+		varFiles: slices.Concat(s.VarFiles, given.varFiles), targets: s.Targets, around: s.Around || given.around,
 	}, nil
 }
 

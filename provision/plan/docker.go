@@ -26,7 +26,7 @@ func (b *builder) checkHosts() {
 	for _, h := range b.inv.Hosts {
 		seen := b.got.Hosts[h.Name]
 		if seen.Facts.Err != nil {
-			b.refuse(h.Name, "could not be observed: "+seen.Facts.Err.Error(), "")
+			b.unseen(h.Name, seen)
 			continue
 		}
 		if seen.Engine.Err != nil {
@@ -145,6 +145,11 @@ func (b *builder) daemon(h inventory.Host) {
 // need: one host at a time, what the playbooks do before a member stops, and
 // all gates before the next host.
 func (b *builder) addRestart(h inventory.Host, step Step) {
+	if why := b.restartWithout(h.Name); why != "" { // and no member is drained for it
+		b.hold(step.ID, why)
+		b.add(step)
+		return
+	}
 	step.After = append(step.After, b.restarted...)
 	if len(b.restarted) == 0 {
 		step.After = append(step.After, b.gatesBefore(h)...)

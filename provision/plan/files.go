@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/rmqprov/rmqprov/inventory"
 	"github.com/rmqprov/rmqprov/provision/state"
@@ -66,6 +67,9 @@ func (b *builder) files(h inventory.Host) {
 		file := HostFile{Path: f.Path, Content: f.Content, Mode: f.Mode, Owner: f.Owner, Group: f.Group}
 		step, differs := filesStep(hostID(h.Name, "file", f.Path), h.Name, facts, []HostFile{file}, f.Restart)
 		if differs {
+			if slices.ContainsFunc(f.Restart, isDocker) {
+				b.hold(step.ID, b.restartWithout(h.Name))
+			}
 			b.add(step)
 		}
 	}
@@ -110,6 +114,8 @@ func filesStep(id ID, host string, facts state.Facts, files []HostFile, restart 
 	step.Action = PutFiles{Files: changed, Restart: restart}
 	return step, true
 }
+
+func isDocker(unit string) bool { return strings.TrimSuffix(unit, ".service") == "docker" }
 
 func describeFiles(files []HostFile) string {
 	if len(files) == 1 {

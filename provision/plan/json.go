@@ -4,6 +4,7 @@ package plan
 type Document struct {
 	Steps   []DocumentStep `json:"steps"`
 	Summary Counts         `json:"summary"`
+	LeftOut []LeftOut      `json:"left_out,omitempty"`
 }
 
 // DocumentStep is a step in a Document.
@@ -31,7 +32,7 @@ func jsonAction(k Kind) Kind {
 func (p *Plan) Document() Document {
 	counts := p.Summary()
 	counts.Update, counts.Run = counts.Update+counts.Run, 0
-	out := Document{Steps: []DocumentStep{}, Summary: counts}
+	out := Document{Steps: []DocumentStep{}, Summary: counts, LeftOut: p.LeftOut}
 	for _, s := range p.Steps {
 		step := DocumentStep{s.ID, jsonAction(s.Kind), s.Host, s.Summary, s.Why, s.Disrupts, s.Changes, s.After}
 		if step.Changes == nil {

@@ -43,6 +43,7 @@ func (b *builder) oldServices() []ID {
 			ID: id, Kind: Delete, Summary: "remove service " + svc.Spec.Name, Why: "the inventory does not have it",
 			Disrupts: "stops " + svc.Spec.Name, Action: RemoveService{Name: svc.Spec.Name},
 		})
+		b.hold(id, b.removalWithout(svc.Spec.Name))
 		ids = append(ids, id)
 	}
 	return ids

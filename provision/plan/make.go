@@ -32,6 +32,7 @@ func Make(want Want, got state.Snapshot) (*Plan, error) {
 	b.checkSwarm()
 	b.checkGroup()
 	if len(b.refused) == 0 {
+		b.checkAway()
 		b.findLost()
 	}
 	if len(b.refused) > 0 {
@@ -42,7 +43,7 @@ func Make(want Want, got state.Snapshot) (*Plan, error) {
 	}
 	b.assignSlots()
 	b.checkReady()
-	for _, h := range b.inv.Hosts {
+	for _, h := range b.reached() {
 		b.daemon(h)
 		b.docker(h)
 		b.files(h)
@@ -50,7 +51,7 @@ func Make(want Want, got state.Snapshot) (*Plan, error) {
 	b.swarm()
 	b.networks()
 	b.forget()
-	for _, h := range b.inv.Hosts {
+	for _, h := range b.reached() {
 		b.node(h)
 		b.images(h)
 	}
@@ -61,7 +62,8 @@ func Make(want Want, got state.Snapshot) (*Plan, error) {
 	if len(b.refused) > 0 {
 		return nil, b.refused
 	}
-	return &Plan{Steps: sorted(b.steps)}, nil
+	kept, left := b.leaveOut()
+	return &Plan{Steps: sorted(kept), LeftOut: left}, nil
 }
 
 // builder collects steps while the topics are gone through.
@@ -74,12 +76,17 @@ type builder struct {
 	slots   map[string]string // slot → name of the host that holds it or is to hold it
 	nodes   map[string]int    // id of a swarm node → its place among the nodes seen
 
+	away map[string]bool // hosts that cannot be reached and are planned around
+	held map[ID]string   // steps that must not be done without those hosts, and why
+	part map[ID]string   // step → the stack that it is a part of
+
 	lost      []lost
 	restarted []ID // the last host's restart of Docker with its gates: the next one waits for them
 }
 
 func newBuilder(want Want, got state.Snapshot) *builder {
-	b := &builder{want: want, inv: want.Inventory, got: got, slots: map[string]string{}, nodes: map[string]int{}}
+	b := &builder{want: want, inv: want.Inventory, got: got, slots: map[string]string{}, nodes: map[string]int{},
+		away: map[string]bool{}, held: map[ID]string{}, part: map[ID]string{}}
 	if s := got.Swarm.Value; s != nil {
 		for i := range s.Nodes {
 			b.nodes[s.Nodes[i].ID] = i
@@ -106,6 +113,9 @@ func (b *builder) engine(host string) *state.Engine { return b.got.Hosts[host].E
 func (b *builder) nodeID(host string) string {
 	if e := b.engine(host); e != nil {
 		return e.NodeID
+	}
+	if b.away[host] {
+		return b.nodeNamed(host).ID
 	}
 	return b.got.Hosts[host].Facts.Value.NodeID
 }

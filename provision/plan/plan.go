@@ -16,6 +16,10 @@ import (
 type Want struct {
 	Inventory *inventory.Inventory
 	Stacks    []playbooks.Stack
+
+	// AllowUnreachable plans around hosts that cannot be reached, where what is
+	// left has a majority.
+	AllowUnreachable bool
 }
 
 // ID names a step. It is the same from run to run for the same deed.
@@ -63,6 +67,9 @@ const Hidden = "(sensitive)"
 // Plan is an ordered list of steps: each stands after all that it waits for.
 type Plan struct {
 	Steps []Step
+	// LeftOut is what is not done because hosts cannot be reached: of each
+	// such host, and of steps that would need it.
+	LeftOut []LeftOut
 }
 
 // Empty says that there is nothing to do.

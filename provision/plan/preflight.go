@@ -48,7 +48,7 @@ func (b *builder) preflight() {
 	mesh, first := b.mesh(), b.got.Swarm.Value == nil
 	var all []ID
 	for i := range b.inv.Hosts {
-		if name := b.inv.Hosts[i].Name; !b.member(name) {
+		if name := b.inv.Hosts[i].Name; !b.member(name) && !b.away[name] {
 			b.add(mesh.step(i, "it is to join the swarm"))
 			all = append(all, preflightID(name))
 		}

@@ -35,7 +35,7 @@ func (b *builder) findLost() {
 	}
 	for _, n := range b.got.Swarm.Value.Nodes {
 		name := n.Spec.Labels[HostLabel]
-		if present[n.ID] || n.Spec.Labels[OwnerLabel] != b.inv.Cluster.Name {
+		if present[n.ID] || b.away[name] || n.Spec.Labels[OwnerLabel] != b.inv.Cluster.Name {
 			continue
 		}
 		if n.Status.State != swarm.NodeStateDown {
@@ -64,20 +64,25 @@ func heldSlots(n swarm.Node) []string {
 // majority of the managers answer: a removal needs raft's consent, and what is
 // left must be able to give it.
 func (b *builder) checkQuorum() {
-	managers, reachable := 0, 0
-	for _, n := range b.got.Swarm.Value.Nodes {
-		if n.ManagerStatus == nil {
-			continue
-		}
-		managers++
-		if n.ManagerStatus.Reachability == swarm.ReachabilityReachable {
-			reachable++
-		}
-	}
+	reachable, managers := b.managers()
 	if len(b.lost) > 0 && reachable <= managers/2 {
 		b.refuse("", fmt.Sprintf("only %d of %d swarm managers answer, which is no majority", reachable, managers),
 			"bring one of the others back first, or see `rmqprov recover`")
 	}
+}
+
+// managers counts the swarm's managers that reach each other, and all of them.
+func (b *builder) managers() (reachable, all int) {
+	for _, n := range b.got.Swarm.Value.Nodes {
+		if n.ManagerStatus == nil {
+			continue
+		}
+		all++
+		if n.ManagerStatus.Reachability == swarm.ReachabilityReachable {
+			reachable++
+		}
+	}
+	return reachable, all
 }
 
 // forget plans what lets go of lost hosts. The stacks forget their members
@@ -133,7 +138,7 @@ func (b *builder) comesBack(stack playbooks.Stack, slot string, l lost) bool {
 func (b *builder) revived(host string) []ID {
 	node := b.nodeOf(host)
 	switch {
-	case node.ID == "":
+	case node.ID == "", b.away[host]:
 		return nil
 	case b.engine(host) == nil:
 		return []ID{hostID(host, "docker")}

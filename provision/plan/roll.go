@@ -16,6 +16,10 @@ func (p *stackPlan) services() {
 	var before []ID // the member made last, with its gates
 	for _, svc := range p.stack.Services {
 		seen, exists := p.service(svc.Name)
+		if p.away[p.slots[svc.Slot]] && p.hasRecord() {
+			p.waitFor(svc)
+			continue
+		}
 		if !exists {
 			before = p.create(svc, append(before, p.formed(standing)...))
 			standing = nil
@@ -152,6 +156,7 @@ func (p *stackPlan) roll(running []change) {
 	for _, c := range running {
 		svc := c.service
 		step := p.update(svc, c.fields)
+		p.hold(step.ID, p.setWithout(p.stack, svc.Slot))
 		step.Disrupts = "restarts " + svc.Name + p.onHost(svc.Slot)
 		step.After = append(step.After, before...)
 		// A member is drained only when all that its successor needs is there.

@@ -82,11 +82,28 @@ func (b *builder) choose(stack playbooks.Stack, slot string, set playbooks.SlotS
 		if d := boolRank(b.hasData(stack, slot, y.Name)) - boolRank(b.hasData(stack, slot, x.Name)); d != 0 {
 			return d
 		}
+		if d := b.awayRank(stack, slot, x.Name) - b.awayRank(stack, slot, y.Name); d != 0 {
+			return d
+		}
 		if d := members[x.Zone] - members[y.Zone]; d != 0 {
 			return d
 		}
 		return boolRank(b.member(y.Name)) - boolRank(b.member(x.Name))
 	}).Name
+}
+
+// awayRank puts hosts that cannot be reached last, for a new member. One that
+// was there before may have its data on such a host: it waits for that.
+func (b *builder) awayRank(stack playbooks.Stack, slot, host string) int {
+	if !b.away[host] {
+		return 0
+	}
+	for _, svc := range stack.Services {
+		if _, exists := b.service(svc.Name); svc.Slot == slot && exists {
+			return -1
+		}
+	}
+	return 1
 }
 
 func boolRank(v bool) int {

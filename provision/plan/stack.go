@@ -24,10 +24,14 @@ const defaultWithin = 5 * time.Minute
 func (b *builder) stacks() {
 	for _, s := range b.want.Stacks {
 		p := stackPlan{builder: b, stack: s}
+		from := len(b.steps)
 		p.configs()
 		p.secrets()
 		p.services()
 		p.settle()
+		for _, step := range b.steps[from:] {
+			b.part[step.ID] = s.Name
+		}
 	}
 }
 
@@ -239,7 +243,7 @@ func (b *builder) planned(id ID) bool {
 func (p *stackPlan) gateStep(id ID, g playbooks.Gate, name string, services []string, after []ID) Step {
 	return Step{
 		ID: id, Kind: Run, Summary: "wait for gate " + name, Why: orDefault(g.Note, "the stack changes"), After: after,
-		Action: RunCommand{Exec: g.Exec, Mend: g.Mend, Services: services, All: g.On == playbooks.OnEach, Within: within(g.Within)},
+		Action: RunCommand{Exec: g.ExecWithout(p.missing(p.stack)), Mend: g.Mend, Services: services, All: g.On == playbooks.OnEach, Within: within(g.Within)},
 	}
 }
 
@@ -321,9 +325,13 @@ func GateServices(stack playbooks.Stack, g playbooks.Gate) []string {
 // before the first change, so that a run killed anywhere in between is
 // finished by the next one, which finds it unsettled.
 func (p *stackPlan) settle() {
-	hash, recorded := p.hash(), p.recorded()
-	if len(p.changed) == 0 && recorded == hash {
+	away := p.slotsWhere(p.stack, func(host string) bool { return p.away[host] })
+	hash, recorded := p.hash(append(away, p.alsoOn()...)...), p.recorded()
+	if len(p.changed) == 0 && (recorded == hash || recorded == p.hash()) {
 		return
+	}
+	if len(away) > 0 && !p.hasRecord() {
+		p.hold(p.id("ready"), "the stack has not stood yet, and cannot form while "+areDown(away)+" out of reach")
 	}
 	if len(p.changed) > 0 && recorded != "" {
 		p.add(Step{
@@ -332,7 +340,7 @@ func (p *stackPlan) settle() {
 		})
 	}
 	if p.hasRecord() && recorded == "" { // a run was killed: which members it made, or did not wait for, is not known
-		p.joined = p.members()
+		p.joined = slices.DeleteFunc(p.members(), func(s playbooks.Service) bool { return slices.Contains(away, s.Slot) })
 		for _, svc := range p.joined {
 			p.changed = append(p.changed, p.slotGates(svc, serviceID(p.stack.Name, svc.Name))...)
 		}
@@ -426,12 +434,14 @@ func (p *stackPlan) recorded() string {
 	return ""
 }
 
-// hash is taken over everything that the stack's gates vouch for.
-func (p *stackPlan) hash() string {
+// hash is taken over everything that the stack's gates vouch for: without the
+// members whose hosts cannot be reached, who are to be asked when they are back.
+func (p *stackPlan) hash(without ...string) string {
 	data, err := json.Marshal(struct {
 		Services []playbooks.Service
 		Gates    []playbooks.Gate
-	}{p.stack.Services, p.stack.Gates})
+		Without  []string `json:",omitempty"`
+	}{p.stack.Services, p.stack.Gates, without})
 	if err != nil {
 		panic("plan: a service spec does not marshal: " + err.Error())
 	}

@@ -74,7 +74,7 @@ func (b *builder) swarm() {
 		b.add(b.initStep(managers[0]))
 		through = managers[:1]
 	}
-	for _, h := range b.inv.Hosts {
+	for _, h := range b.reached() {
 		if b.member(h.Name) || b.got.Swarm.Value == nil && h.Name == managers[0] {
 			continue
 		}
@@ -240,6 +240,9 @@ func (b *builder) nodeRole(host string, node swarm.Node, step *Step, action *Upd
 	}
 	if node.Spec.Role != role {
 		action.Role = role
+		if role == swarm.NodeRoleWorker {
+			b.hold(step.ID, b.managersWithout(host, 1))
+		}
 		step.Changes = append(step.Changes, Change{Path: "role", Before: node.Spec.Role, After: role})
 	}
 }

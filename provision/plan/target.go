@@ -12,6 +12,9 @@ import (
 func (p *Plan) Target(ids []ID) (*Plan, error) {
 	keep := map[ID]bool{}
 	for _, id := range ids {
+		if i := slices.IndexFunc(p.LeftOut, func(l LeftOut) bool { return l.ID == id }); i >= 0 {
+			return nil, fmt.Errorf("step %q is left out: %s", id, p.LeftOut[i].Why)
+		}
 		if _, ok := p.Step(id); !ok {
 			return nil, fmt.Errorf("the plan has no step %q\n→ %s", id, p.near(id))
 		}
@@ -26,7 +29,7 @@ func (p *Plan) Target(ids []ID) (*Plan, error) {
 		}
 	}
 	kept := slices.DeleteFunc(slices.Clone(p.Steps), func(s Step) bool { return !keep[s.ID] })
-	return &Plan{Steps: kept}, nil
+	return &Plan{Steps: kept, LeftOut: p.LeftOut}, nil
 }
 
 // near says which steps have an id that begins like one that no step has.

@@ -27,8 +27,33 @@ func (p *Plan) WriteText(w io.Writer) error {
 			fmt.Fprintf(w, "      ! %s\n", s.Disrupts)
 		}
 	}
-	_, err := fmt.Fprintln(w, p.Summary().String())
+	p.writeLeftOut(w)
+	end := p.Summary().String()
+	if p.Empty() && len(p.LeftOut) > 0 {
+		end = "Nothing to do on the hosts that can be reached."
+	}
+	_, err := fmt.Fprintln(w, end)
 	return err
+}
+
+// writeLeftOut says what is not done and why. What only waits for something
+// else that is left out is counted.
+func (p *Plan) writeLeftOut(w io.Writer) {
+	if len(p.LeftOut) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "Left out:")
+	waiting := 0
+	for _, l := range p.LeftOut {
+		if l.Waits {
+			waiting++
+			continue
+		}
+		fmt.Fprintf(w, "  %s  %s  (%s)\n", l.ID, l.Summary, l.Why)
+	}
+	if waiting > 0 {
+		fmt.Fprintf(w, "  and %d more that wait for these, or are of the same stack\n", waiting)
+	}
 }
 
 // Graph prints each step with what it waits for, for tests and for reading.

@@ -33,6 +33,10 @@ type Snapshot struct {
 type Host struct {
 	Facts  Known[Facts]
 	Engine Known[*Engine] // nil: no Engine runs there
+
+	// Unreachable says that Facts.Err is of a connection: the host is off, cut
+	// off or hangs. One that answers and refuses is not unreachable.
+	Unreachable bool
 }
 
 // Facts are what the operating system says, brought by one round trip.
