@@ -57,9 +57,13 @@ func matches(inv *inventory.Inventory) hcl.Diagnostics {
 				names = append(names, fmt.Sprintf("%s (%s)", h.Name, h.InstanceID))
 			}
 		}
+		found := "no instance that is not named already"
+		if len(names) > 0 {
+			found = count(len(names), "instance that runs", "instances that run") + ": " + strings.Join(names, ", ")
+		}
 		diags = append(diags, &hcl.Diagnostic{
 			Severity: hcl.DiagWarning, Subject: &d.Range, Summary: "What was discovered",
-			Detail: fmt.Sprintf("%s matches %s that run: %s.", cloud.FilterText(d.Filters), count(len(names), "instance", "instances"), strings.Join(names, ", ")),
+			Detail: cloud.FilterText(d.Filters) + " matches " + found + ".",
 		})
 	}
 	return diags
