@@ -185,6 +185,41 @@ func nonsense(t *testing.T) map[string]struct {
 			c.Exit(1)
 			return true
 		}), "it asks for a password and none is given"},
+		"restricted shell": {exec(func(c sim.Call) bool {
+			io.WriteString(c, "rbash: sudo: restricted: cannot specify `/' in command names\n")
+			c.Exit(1)
+			return true
+		}), "restricted"},
+		"a menu": {exec(func(c sim.Call) bool {
+			io.WriteString(c, "1) Configure\n2) Log out\nChoice: ")
+			c.Hang()
+			return true
+		}), "did not answer within"},
+		"requiretty": {exec(func(c sim.Call) bool {
+			io.WriteString(c.Stderr(), "sudo: sorry, you must have a tty to run sudo\n")
+			c.Exit(1)
+			return true
+		}), "Take requiretty out of sudoers"},
+		"not in sudoers": {exec(func(c sim.Call) bool {
+			io.WriteString(c.Stderr(), "ec2-user is not in the sudoers file.\n")
+			c.Exit(1)
+			return true
+		}), "Add the user to sudoers"},
+		"sudo not installed": {exec(func(c sim.Call) bool {
+			io.WriteString(c.Stderr(), "env: 'sudo': No such file or directory\n")
+			c.Exit(127)
+			return true
+		}), "Install sudo, or log in as root"},
+		"full disk in the script": {exec(onFacts(func(c sim.Call) {
+			c.Say("")
+			io.WriteString(c.Stderr(), "sh: cannot create temp file for here-document: No space left on device\n")
+			c.Exit(2)
+		})), "No space left on device"},
+		"binary": {exec(onFacts(func(c sim.Call) { c.Say("\x00\x1b[31m\xff\xfe"); c.Exit(0) })), "did not answer the question"},
+		"facts of another form": {exec(onFacts(func(c sim.Call) {
+			c.Say("rmqprov-facts-begin\nos.id\tdebian\nmemory\tlots\nrmqprov-facts-end\n")
+			c.Exit(0)
+		})), "wrong memory"},
 		"session hung up":   {exec(func(c sim.Call) bool { return true }), "without an exit status"},
 		"wrong clock":       {with(func(h *sim.Host) { h.Facts.Clock = 86400 }), "its clock is"},
 		"auth refused":      {with(func(h *sim.Host) { h.RefuseLogin = true }), "login refused"},
@@ -231,7 +266,14 @@ func TestNonsense(t *testing.T) {
 		said[r.Host] += r.Reason
 	}
 	for i, name := range names {
-		t.Run(name, func(t *testing.T) { judge(t, said[hostName(i)], table[name].want) })
+		t.Run(name, func(t *testing.T) {
+			judge(t, said[hostName(i)], table[name].want)
+			for _, writes := range []sim.Kind{sim.AskSFTP, sim.LookAt, sim.Other} {
+				if n := hosts[i].Asked(writes); n > 0 {
+					t.Errorf("it was sent %d commands (%s) that an observation has no use for", n, writes)
+				}
+			}
+		})
 	}
 }
 

@@ -22,6 +22,7 @@ const (
 	AskDocker Kind = "docker"
 	AskSFTP   Kind = "sftp"
 	LookAt    Kind = "look" // before a file is written
+	Stop      Kind = "stop" // ends a command that runs too long
 	Other     Kind = "other"
 )
 
@@ -69,6 +70,9 @@ func (h *Host) session(n ssh.NewChannel) {
 	}
 	call := read(m.Line, ch)
 	call.gone = gone
+	h.mu.Lock()
+	h.asked[call.Kind]++
+	h.mu.Unlock()
 	if h.Exec != nil && h.Exec(call) {
 		return
 	}
@@ -102,6 +106,8 @@ func read(line string, ch ssh.Channel) Call {
 		c.Kind = AskFacts
 	case strings.Contains(c.Script, "sftp-server"):
 		c.Kind = AskSFTP
+	case strings.Contains(c.Script, "kill -TERM"):
+		c.Kind = Stop
 	case strings.Contains(c.Script, "stat -c 'file"):
 		c.Kind = LookAt
 	}

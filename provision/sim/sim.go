@@ -67,7 +67,7 @@ func (f *Fleet) Start(h *Host) error {
 	if h.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		return err
 	}
-	h.conns = map[net.Conn]bool{}
+	h.conns, h.asked = map[net.Conn]bool{}, map[Kind]int{}
 	h.config = f.config(h, key)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -149,6 +149,7 @@ type Host struct {
 	conns    map[net.Conn]bool
 	starting int
 	logins   int
+	asked    map[Kind]int
 }
 
 // Port is where the host listens on 127.0.0.1.
@@ -159,6 +160,13 @@ func (h *Host) Logins() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.logins
+}
+
+// Asked counts the commands of a kind that the host was sent.
+func (h *Host) Asked(k Kind) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.asked[k]
 }
 
 // StopListening makes new connections be refused.
