@@ -14,10 +14,11 @@ import (
 // touched: the ports that are needed pass, and packets of the size that is
 // needed.
 type Preflight struct {
-	In     []Way // from other hosts to this one
-	Out    []Way // from this host to members of the swarm, whose ports are in use: TCP only
-	Packet int   // bytes of an IP packet that must arrive whole
-	Logins int   // SSH connections that rmqprov begins at once with the host
+	In     []Way   // from other hosts to this one
+	Out    []Way   // from this host to members of the swarm, whose ports are in use: TCP only
+	Packet int     // bytes of an IP packet that must arrive whole
+	Logins int     // SSH connections that rmqprov begins at once with the host
+	Ranges []Range // for overlay networks: none of them may overlap the host's VPC
 }
 
 func (Preflight) action() {}
@@ -45,7 +46,7 @@ func preflightID(host string) ID { return hostID(host, "preflight") }
 // could harm such a host or the swarm wait for them. The installation of
 // packages does not: it runs beside them.
 func (b *builder) preflight() {
-	mesh, first := b.mesh(), b.got.Swarm.Value == nil
+	mesh, first := b.mesh(b.ranges(false)), b.got.Swarm.Value == nil
 	var all []ID
 	for i := range b.inv.Hosts {
 		if name := b.inv.Hosts[i].Name; !b.member(name) && !b.away[name] {
@@ -72,7 +73,8 @@ func Checkup(want Want, got state.Snapshot) ([]Step, Refused) {
 	b.checkSwarm()
 	b.checkGroup()
 	b.assignSlots()
-	mesh := b.mesh()
+	ranges := b.ranges(true)
+	mesh := b.mesh(ranges)
 	var steps []Step
 	for i, h := range b.inv.Hosts {
 		if b.seen(h.Name) {
@@ -82,7 +84,7 @@ func Checkup(want Want, got state.Snapshot) ([]Step, Refused) {
 		}
 	}
 	b.checkClocks(b.seen)
-	b.checkRanges(true)
+	b.checkRanges(ranges)
 	return steps, b.refused
 }
 
@@ -98,11 +100,12 @@ type mesh struct {
 	*builder
 	addresses []netip.Addr // of the hosts, in the inventory's order
 	managers  map[string]bool
+	ranges    []Range
 	logins    map[string]int // by name or address of a bastion: connections that pass through it
 }
 
-func (b *builder) mesh() *mesh {
-	m := &mesh{builder: b, managers: map[string]bool{}, logins: map[string]int{}}
+func (b *builder) mesh(ranges []Range) *mesh {
+	m := &mesh{builder: b, ranges: ranges, managers: map[string]bool{}, logins: map[string]int{}}
 	for _, name := range b.inv.Managers() {
 		m.managers[name] = true
 	}
@@ -130,7 +133,7 @@ func bastion(hop string) string {
 func (m *mesh) step(at int, why string) Step {
 	h := m.inv.Hosts[at]
 	ports := m.portsOf(h.Name)
-	action := Preflight{Packet: m.packet(), Logins: 1 + m.logins[h.Name] + m.logins[h.Address]}
+	action := Preflight{Packet: m.packet(), Ranges: m.ranges, Logins: 1 + m.logins[h.Name] + m.logins[h.Address]}
 	for _, i := range m.neighbours(at, -1) {
 		action.In = append(action.In, m.way(i, at, ports))
 	}

@@ -47,8 +47,9 @@ func TestPreflightTriesWhatIsNeeded(t *testing.T) {
 			{From: "c", To: "b", Source: addr(3), Dest: addr(2), Ports: ports},
 		},
 		Packet: 9000, Logins: 2,
+		Ranges: []Range{{netip.MustParsePrefix("10.0.1.0/24"), `the subnet 10.0.1.0/24 of network "prod"`, "give the network another subnet"}},
 	}
-	if diff := cmp.Diff(want, preflightOf(t, p, "b"), cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+	if diff := cmp.Diff(want, preflightOf(t, p, "b"), cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})); diff != "" {
 		t.Error(diff)
 	}
 	if got := portList(preflightOf(t, p, "c").In[0].Ports); got != "7946/tcp, 7946/udp, 5000/udp, 25672/tcp" {
@@ -108,7 +109,7 @@ func TestNeighboursOfManyHosts(t *testing.T) {
 		for i := range n {
 			w.Inventory.Hosts = append(w.Inventory.Hosts, inventory.Host{Name: fmt.Sprintf("h%d", i), Address: fmt.Sprintf("10.1.%d.%d", i/250, i%250+1)})
 		}
-		m := newBuilder(w, bare(w)).mesh()
+		m := newBuilder(w, bare(w)).mesh(nil)
 		tried := map[[2]int]bool{}
 		for at := range n {
 			for _, from := range m.neighbours(at, -1) {

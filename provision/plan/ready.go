@@ -9,6 +9,7 @@ import (
 
 	"github.com/rmqprov/rmqprov/inventory"
 	"github.com/rmqprov/rmqprov/playbooks"
+	"github.com/rmqprov/rmqprov/provision/state"
 )
 
 // checkReady refuses hosts that are to join and whose facts show that they
@@ -20,7 +21,7 @@ func (b *builder) checkReady() {
 		}
 	}
 	b.checkClocks(func(host string) bool { return !b.member(host) })
-	b.checkRanges(b.got.Swarm.Value == nil)
+	b.checkRanges(b.ranges(false))
 }
 
 // systemMemory is what the system and Docker take of a host's memory for
@@ -105,38 +106,55 @@ func signed(d time.Duration) string {
 	return "+" + d.String()
 }
 
-// checkRanges refuses ranges for overlay networks, those that are still to be
-// made or all, that cover a host's network or its resolver: containers could
-// then not reach it (moby#27399).
-func (b *builder) checkRanges(all bool) {
-	if all {
+// Range is a range of addresses for overlay networks.
+type Range struct {
+	netip.Prefix
+	What string // such as "address pool 10.201.0.0/16"
+	Fix  string // how another one is chosen
+}
+
+// ranges are those for overlay networks, where they are still to be made, or all
+// that the inventory has.
+func (b *builder) ranges(all bool) []Range {
+	var ranges []Range
+	add := func(cidr, what, fix string) {
+		if prefix, err := netip.ParsePrefix(cidr); err == nil { // without one, Docker takes it from the pools
+			ranges = append(ranges, Range{prefix, what, fix})
+		}
+	}
+	if all || b.got.Swarm.Value == nil {
 		for _, p := range b.inv.Swarm.AddressPools {
-			b.checkRange("address pool "+p, p, `choose another range: swarm { address_pools = ["…"] }`)
+			add(p, "address pool "+p, `choose another range: swarm { address_pools = ["…"] }`)
 		}
 	}
 	for _, n := range b.inv.Networks {
 		if _, exists := b.network(n.Name); all || !exists {
-			b.checkRange(fmt.Sprintf("the subnet %s of network %q", n.Subnet, n.Name), n.Subnet, "give the network another subnet")
+			add(n.Subnet, fmt.Sprintf("the subnet %s of network %q", n.Subnet, n.Name), "give the network another subnet")
+		}
+	}
+	return ranges
+}
+
+// checkRanges refuses ranges that cover a host's network or its resolver:
+// containers could then not reach it (moby#27399). The first host that one harms
+// is told, for the others are mostly in the same network.
+func (b *builder) checkRanges(ranges []Range) {
+	for _, r := range ranges {
+		for _, h := range b.inv.Hosts {
+			if harm := harms(r, b.got.Hosts[h.Name].Facts.Value); harm != "" {
+				b.refuse(h.Name, r.What+" covers "+harm, r.Fix)
+				break
+			}
 		}
 	}
 }
 
-// checkRange tells the first host that a range harms: the others are mostly in
-// the same network.
-func (b *builder) checkRange(what, cidr, fix string) {
-	prefix, err := netip.ParsePrefix(cidr)
-	if err != nil {
-		return // none was given, and Docker takes one from the pools
+func harms(r Range, facts state.Facts) string {
+	if i := slices.IndexFunc(facts.Addresses, r.Overlaps); i >= 0 {
+		return "the host's own network " + facts.Addresses[i].Masked().String()
 	}
-	for _, h := range b.inv.Hosts {
-		facts := b.got.Hosts[h.Name].Facts.Value
-		if i := slices.IndexFunc(facts.Addresses, prefix.Overlaps); i >= 0 {
-			b.refuse(h.Name, what+" covers the host's own network "+facts.Addresses[i].Masked().String(), fix)
-			return
-		}
-		if i := slices.IndexFunc(facts.Resolvers, prefix.Contains); i >= 0 {
-			b.refuse(h.Name, what+" covers the host's resolver "+facts.Resolvers[i].String(), fix)
-			return
-		}
+	if i := slices.IndexFunc(facts.Resolvers, r.Contains); i >= 0 {
+		return "the host's resolver " + facts.Resolvers[i].String()
 	}
+	return ""
 }

@@ -3,6 +3,7 @@ package preflight
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 )
@@ -13,6 +14,7 @@ type heard struct {
 	taken    map[string]string                     // by port: the program that has it, "" where that is not known
 	arrived  map[string]map[string]map[string]bool // by port, sender and kind of datagram: "small" or "whole"
 	sessions int                                   // sshd's MaxSessions; 0: not known
+	vpc      []netip.Prefix                        // ranges of the host's VPC
 	startups int                                   // connections that may be logging in before sshd's MaxStartups drops some; 0: not known
 }
 
@@ -33,6 +35,9 @@ func readHeard(answer string) (heard, error) {
 			h.taken[w[1]] = strings.Join(w[2:], " ")
 		case w[0] == "arrived" && len(w) == 4:
 			h.arrive(w[1], w[2], w[3])
+		case w[0] == "vpc" && len(w) == 2:
+			prefix, bad := netip.ParsePrefix(w[1])
+			h.vpc, err = append(h.vpc, prefix), errors.Join(err, bad)
 		case w[0] == "sshd" && len(w) == 3:
 			err = errors.Join(err, h.sshd(w[1], w[2]))
 		default:

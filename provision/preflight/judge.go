@@ -57,10 +57,13 @@ func judge(s seen) Report {
 	j := judgement{seen: s}
 	j.taken()
 	for _, port := range portsOf(s.check.In) {
-		if port.Protocol == "udp" {
-			j.udp(port)
-		} else {
+		switch {
+		case port.Protocol == "tcp":
 			j.tcp(port, s.check.In, s.in, func(w plan.Way) string { return w.From })
+		case s.heard.listened[port.String()]:
+			j.udp(port)
+		default: // nobody but its owner sees what arrives
+			j.untried = append(j.untried, port.String())
 		}
 	}
 	for _, port := range portsOf(s.check.Out) {
@@ -69,13 +72,18 @@ func judge(s seen) Report {
 		}
 	}
 	j.packets()
+	j.vpc()
 	j.sshd()
+	if len(j.untried) > 0 {
+		j.note("%s is in use on %s, so it was not tried towards there", strings.Join(j.untried, " and "), s.host)
+	}
 	return j.Report
 }
 
 type judgement struct {
 	seen
 	Report
+	untried []string // ports
 }
 
 func (j *judgement) fail(fix, reason string, args ...any) {
@@ -139,13 +147,8 @@ func (j *judgement) listens(port plan.Port, w plan.Way) bool {
 	return w.To != j.host || taken || j.heard.listened[port.String()]
 }
 
-// udp tells from whom nothing arrived. Where the port is in use, nobody but its
-// owner sees what arrives.
+// udp tells from whom nothing arrived.
 func (j *judgement) udp(port plan.Port) {
-	if !j.heard.listened[port.String()] {
-		j.note("%s of %s is in use, so UDP from the others was not tried", port, j.host)
-		return
-	}
 	var lost []plan.Way
 	for _, w := range j.check.In {
 		if len(j.heard.arrived[port.String()][w.From]) == 0 {
@@ -160,17 +163,21 @@ func (j *judgement) udp(port plan.Port) {
 // closed tells of a port that is shut on some ways of one direction, and of the
 // rule that opens it.
 func (j *judgement) closed(port plan.Port, ways []plan.Way, how string) {
-	var from, to, sources []string
+	var sources []string
 	for _, w := range ways {
-		from = append(from, place(w.From, w.Source))
-		to = append(to, place(w.To, w.Dest))
 		sources = append(sources, cidr(w.Source))
 	}
-	from, to, sources = once(from), once(to), once(sources)
-	names := once(names(ways, func(w plan.Way) string { return w.To }))
+	at := names(ways, func(w plan.Way) string { return w.To })
 	j.fail(fmt.Sprintf("security-group rule of %s: inbound, protocol %s, port %d, source the hosts' own group (or %s); outside EC2 the host's firewall",
-		strings.Join(names, " and "), port.Protocol, port.Number, strings.Join(sources, ", ")),
-		"%s (%s) is closed from %s to %s: %s", port, port.Use, strings.Join(from, " and "), strings.Join(to, " and "), how)
+		strings.Join(at, " and "), port.Protocol, port.Number, strings.Join(once(sources), ", ")),
+		"%s (%s) is closed from %s: %s", port, port.Use, between(ways), how)
+}
+
+// between names the two ends of ways.
+func between(ways []plan.Way) string {
+	from := names(ways, func(w plan.Way) string { return place(w.From, w.Source) })
+	to := names(ways, func(w plan.Way) string { return place(w.To, w.Dest) })
+	return strings.Join(from, " and ") + " to " + strings.Join(to, " and ")
 }
 
 func names(ways []plan.Way, of func(plan.Way) string) []string {
@@ -178,7 +185,7 @@ func names(ways []plan.Way, of func(plan.Way) string) []string {
 	for _, w := range ways {
 		list = append(list, of(w))
 	}
-	return list
+	return once(list)
 }
 
 func once(list []string) []string {
@@ -195,19 +202,39 @@ const carryFix = "let the path carry them, or give every network block in the in
 // packets tells of paths that do not carry packets of the size that the overlay
 // networks send.
 func (j *judgement) packets() {
+	var lost []plan.Way
+	narrow := map[int][]plan.Way{}
 	for _, w := range j.check.In {
-		kinds, tried := map[string]bool{}, false
-		for _, arrived := range j.heard.arrived {
-			for kind := range arrived[w.From] {
-				kinds[kind], tried = true, true
-			}
-		}
-		link := j.in[w.From].link
-		switch {
+		kinds := j.kinds(w.From)
+		switch link := j.in[w.From].link; {
 		case link != 0 && link < j.check.Packet:
-			j.fail(carryFix, "packets of %d bytes do not pass whole from %s to %s: the path carries %d", j.check.Packet, place(w.From, w.Source), place(w.To, w.Dest), link)
-		case tried && !kinds["whole"]:
-			j.fail(carryFix, "packets of %d bytes are lost on the way from %s to %s, and small ones arrive", j.check.Packet, place(w.From, w.Source), place(w.To, w.Dest))
+			narrow[link] = append(narrow[link], w)
+		case kinds["small"] && !kinds["whole"]:
+			lost = append(lost, w)
+		}
+	}
+	for _, link := range slices.Sorted(maps.Keys(narrow)) {
+		j.fail(carryFix, "packets of %d bytes do not pass whole from %s: the path carries %d", j.check.Packet, between(narrow[link]), link)
+	}
+	if len(lost) > 0 {
+		j.fail(carryFix, "packets of %d bytes are lost on the way from %s, and small ones arrive", j.check.Packet, between(lost))
+	}
+}
+
+// kinds are those of the datagrams that arrived from a host, on whatever port.
+func (j *judgement) kinds(from string) map[string]bool {
+	kinds := map[string]bool{}
+	for _, arrived := range j.heard.arrived {
+		maps.Copy(kinds, arrived[from])
+	}
+	return kinds
+}
+
+// vpc tells of ranges for overlay networks in which other machines may be.
+func (j *judgement) vpc() {
+	for _, r := range j.check.Ranges {
+		if i := slices.IndexFunc(j.heard.vpc, r.Overlaps); i >= 0 {
+			j.fail(r.Fix, "%s overlaps the VPC of %s, %s: what has an address there could not be reached from containers", r.What, j.host, j.heard.vpc[i])
 		}
 	}
 }

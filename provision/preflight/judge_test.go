@@ -20,7 +20,7 @@ func check() plan.Preflight {
 			{From: "c", To: "b", Source: c, Dest: b, Ports: ports},
 		},
 		Out:    []plan.Way{{From: "b", To: "c", Source: b, Dest: c, Ports: ports}},
-		Packet: 1500, Logins: 1,
+		Packet: 1500, Logins: 1, Ranges: []plan.Range{{Prefix: netip.MustParsePrefix("10.0.1.0/24"), What: "the subnet", Fix: "choose"}},
 	}
 }
 
@@ -64,12 +64,14 @@ func TestJudge(t *testing.T) {
 		"a path that is known to be narrow": {answers{a: "open 7946/tcp\nlink 9001\nlink 1400\n"},
 			[]string{"packets of 1500 bytes do not pass whole from a (10.0.0.1) to b (10.0.0.2): the path carries 1400 → " + carryFix}, nil},
 		"a member": {answers{heard: "taken 7946/tcp dockerd\ntaken 7946/udp dockerd\n"}, nil,
-			[]string{"7946/udp of b is in use, so UDP from the others was not tried"}},
+			[]string{"7946/udp is in use on b, so it was not tried towards there"}},
 		"a member behind a firewall": {answers{heard: "taken 7946/tcp dockerd\ntaken 7946/udp\n", a: "refused 7946/tcp Connection refused\n"},
 			[]string{"7946/tcp (gossip) is closed from a (10.0.0.1) to b (10.0.0.2): connections were refused (Connection refused) → security-group rule of b: inbound, protocol tcp, port 7946, source the hosts' own group (or 10.0.0.1/32); outside EC2 the host's firewall"},
-			[]string{"7946/udp of b is in use, so UDP from the others was not tried"}},
+			[]string{"7946/udp is in use on b, so it was not tried towards there"}},
 		"another program": {answers{heard: strings.Replace(allHeard, "listened 7946/tcp", "taken 7946/tcp nginx", 1)},
 			[]string{"port 7946/tcp of b (gossip) is taken by nginx → stop nginx there, or give it another port"}, nil},
+		"a vpc where an overlay is to be": {answers{heard: allHeard + "vpc 172.31.0.0/16\nvpc 10.0.0.0/16\n"},
+			[]string{"the subnet overlaps the VPC of b, 10.0.0.0/16: what has an address there could not be reached from containers → choose"}, nil},
 		"few sessions": {answers{heard: strings.Replace(allHeard, "maxsessions 10", "maxsessions 2", 1)},
 			[]string{"the sshd of b allows 2 sessions a connection (MaxSessions), and 4 are needed → set MaxSessions 10 in /etc/ssh/sshd_config there, and reload sshd"}, nil},
 		"rather few sessions": {answers{heard: strings.Replace(allHeard, "maxsessions 10", "maxsessions 6", 1)}, nil,
