@@ -78,16 +78,70 @@ func (s *Session) awaitService(ctx context.Context, a plan.AwaitService, say fun
 	return s.awaitTasks(ctx, id, a.Spec, say)
 }
 
-// removeService removes a service; its volumes stay.
+// removeService removes a service and waits until its containers are gone; its
+// volumes stay.
 func (s *Session) removeService(ctx context.Context, a plan.RemoveService) error {
+	var id string
 	err := s.onManager(ctx, func(docker *client.Client) error {
-		_, err := docker.ServiceRemove(ctx, a.Name, client.ServiceRemoveOptions{})
+		seen, err := docker.ServiceInspect(ctx, a.Name, client.ServiceInspectOptions{})
+		if err == nil {
+			id = seen.Service.ID
+			_, err = docker.ServiceRemove(ctx, id, client.ServiceRemoveOptions{})
+		}
 		return err
 	})
-	if err != nil && !errdefs.IsNotFound(err) {
+	switch {
+	case errdefs.IsNotFound(err):
+		return nil
+	case err != nil:
 		return fmt.Errorf("removing service %s: %w", a.Name, err)
 	}
-	return nil
+	return s.awaitNoTasks(ctx, id, a.Name)
+}
+
+// awaitNoTasks waits until a service that was removed has no tasks. What its
+// networks and volumes are to be has to wait for that, too.
+func (s *Session) awaitNoTasks(ctx context.Context, id, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, runsWithin)
+	defer cancel()
+	for {
+		var left int
+		err := s.onManager(ctx, func(docker *client.Client) (err error) {
+			left, err = countTasks(ctx, docker, id)
+			return err
+		})
+		if err == nil && left == 0 {
+			return nil
+		}
+		if err != nil && ctx.Err() == nil {
+			return fmt.Errorf("asking for the tasks of %s: %w", name, err)
+		}
+		if pause(ctx, 200*time.Millisecond) != nil {
+			return fmt.Errorf("service %s is removed, and %d of its containers still stop after %s\n→ look at `docker ps` on the hosts, and run it again", name, left, runsWithin)
+		}
+	}
+}
+
+// countTasks counts the tasks of a service, which may be gone, on nodes that are
+// alive: what a dead one holds nobody can stop.
+func countTasks(ctx context.Context, docker *client.Client, service string) (int, error) {
+	nodes, err := docker.NodeList(ctx, client.NodeListOptions{})
+	if err != nil {
+		return 0, err
+	}
+	tasks, err := docker.TaskList(ctx, client.TaskListOptions{}) // a filter by a service that is gone is an error
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, t := range tasks.Items {
+		if t.ServiceID == service && slices.ContainsFunc(nodes.Items, func(n swarm.Node) bool {
+			return n.ID == t.NodeID && n.Status.State == swarm.NodeStateReady
+		}) {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // withIDs fills in the ids of configs and secrets, which a spec has by name.

@@ -3,6 +3,7 @@ package plan
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
@@ -127,7 +128,7 @@ func (b *builder) foreign() []string {
 		}
 	}
 	for _, n := range s.Nodes {
-		if !b.isHost(n.ID) && n.Status.State != swarm.NodeStateDown {
+		if !b.isHost(n) && n.Status.State != swarm.NodeStateDown {
 			found = append(found, "node "+n.Description.Hostname)
 		}
 	}
@@ -135,10 +136,12 @@ func (b *builder) foreign() []string {
 	return found
 }
 
-func (b *builder) isHost(node string) bool {
+// isHost says that a node is a host of the inventory, or was: one that has just
+// left is still called ready for some seconds, and has the same address.
+func (b *builder) isHost(node swarm.Node) bool {
+	addr, _ := netip.ParseAddr(node.Status.Addr)
 	return slices.ContainsFunc(b.inv.Hosts, func(h inventory.Host) bool {
-		e := b.engine(h.Name)
-		return e != nil && e.NodeID == node
+		return b.nodeID(h.Name) == node.ID || has(b.got.Hosts[h.Name].Facts.Value.Addresses, addr)
 	})
 }
 

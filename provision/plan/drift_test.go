@@ -144,3 +144,19 @@ func TestDestroyWantsDockerToRunWhereAHostMustLeave(t *testing.T) {
 		t.Errorf("got error %v", err)
 	}
 }
+
+// A destroy was killed when b had just left: for some seconds the swarm calls its
+// node ready, and it is nobody else's.
+func TestDestroyKnowsTheNodeOfAHostThatHasJustLeft(t *testing.T) {
+	w, got := standing(t)
+	*got.Hosts["b"].Engine.Value = state.Engine{Version: "26.1.5", SwarmState: "inactive"}
+	got.Swarm.Value.Nodes[1].Spec.Labels = nil
+	got.Swarm.Value.Nodes[1].Status.Addr = "192.0.2.2"
+	p, notes, err := Destroy(w, got, DestroyOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ends := p.Step("host.a.swarm"); !ends {
+		t.Errorf("the swarm stays: %q\n%s", notes, ids(p))
+	}
+}
