@@ -108,10 +108,11 @@ playbook "consul" {
 
   gate "peers" {
     exec = ["sh", "-c", <<-EOT
+      down=$(echo "${missing}" | wc -w)
       voters=$(consul operator raft list-peers | grep -cw true)
       alive=$(consul members -status=alive | grep -cw server)
-      echo "$voters of ${input.servers} servers vote, $alive are alive"
-      test "$voters" = ${input.servers} && test "$alive" -ge ${input.servers}
+      echo "$voters of ${input.servers} servers vote, $alive are alive, $down known to be down"
+      test "$voters" -le ${input.servers} && test $((voters + down)) -ge ${input.servers} && test $((alive + down)) -ge ${input.servers}
     EOT
     ]
     # What consul.hcl says of the autopilot counts when a cluster is formed; one that
