@@ -24,7 +24,7 @@ import (
 // every manager, a line of JSON each, and names no secret.
 type Run struct {
 	ID        string            `json:"run"`     // first: keepRun finds a record by it
-	Verb      string            `json:"verb"`    // "apply" or "destroy"
+	Verb      string            `json:"verb"`    // "apply", "replace" or "destroy"
 	Began     time.Time         `json:"time"`    // by the clock of who ran it
 	By        string            `json:"by"`      // user@host
 	From      string            `json:"from"`    // path of the inventory, there
@@ -99,9 +99,13 @@ func newRunID() string {
 }
 
 // Apply is Session's, with a record before the first step and after the last:
-// a run that was killed reads as begun. What could not be recorded is no reason
-// to leave a cluster unmended; Err tells of it.
+// a run that was killed reads as begun. One that has nothing to do leaves no
+// record. What could not be recorded is no reason to leave a cluster unmended;
+// Err tells of it.
 func (r *Recorder) Apply(ctx context.Context, p *plan.Plan, stop <-chan struct{}, emit func(Event)) Report {
+	if p.Empty() {
+		return r.session.Apply(ctx, p, stop, emit)
+	}
 	began := time.Now()
 	r.run.Began, r.run.Outcome = began.UTC().Truncate(time.Millisecond), RunBegun
 	r.run.setSteps(planned(p))
