@@ -17,9 +17,16 @@ import (
 	"github.com/rmqprov/rmqprov/provision/remote"
 )
 
+// removeScript removes its arguments, and the folders of all clusters where this
+// was the last one.
+const removeScript = `
+rm -rf -- "$@" || exit
+rmdir /etc/rmqprov /var/lib/rmqprov 2>/dev/null || true
+`
+
 // removeFiles removes files and folders; what is gone already is well.
 func (s *Session) removeFiles(ctx context.Context, m *machine, a plan.RemoveFiles) error {
-	_, err := m.ssh.Run(ctx, remote.Command{Argv: append([]string{"rm", "-rf", "--"}, a.Paths...), Sudo: true})
+	_, err := m.ssh.Run(ctx, remote.Command{Script: removeScript, Argv: a.Paths, Sudo: true})
 	if err != nil {
 		return fmt.Errorf("removing %s on %s: %w", strings.Join(a.Paths, ", "), m.Name, err)
 	}

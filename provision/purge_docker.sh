@@ -39,3 +39,5 @@ else
     if command -v dnf >/dev/null 2>&1; then quietly dnf -y -q remove $present; else quietly yum -y -q remove $present; fi
   fi
 fi
+# What Docker kept with containerd, where that went with it.
+command -v containerd >/dev/null 2>&1 || rm -rf /var/lib/containerd || true
