@@ -137,11 +137,13 @@ func (r *Recorder) staying(report Report) []string {
 	return slices.DeleteFunc(slices.Clone(r.managers), func(host string) bool { return gone[host] })
 }
 
-// keep writes the record on managers, on all at once.
+// keep writes the record on managers, on all at once. What an earlier one could
+// not write is made up for by a later one.
 func (r *Recorder) keep(ctx context.Context, managers []string) {
 	ctx, cancel := context.WithTimeoutCause(ctx, keepWithin, fmt.Errorf("no answer within %s", keepWithin))
 	defer cancel()
 	lines := r.run.lines()
+	r.lost = nil
 	var all sync.WaitGroup
 	for _, host := range managers {
 		all.Go(func() {

@@ -23,6 +23,7 @@ type applying struct {
 	json     bool
 	parallel int
 	lockWait time.Duration
+	leaves   string // the host that is to leave; "": everything is made as the inventory says
 
 	from  origin     // of the inventory
 	saved *savedPlan // nil where a plan is made on the way
@@ -92,7 +93,7 @@ func (a *app) apply(ctx context.Context, o applying) error {
 			return err
 		}
 		defer release()
-		record := seen.record("apply", o.from)
+		record := seen.record(o.verb(), o.from)
 		defer a.unrecorded(record)
 		does = record.Apply
 	}

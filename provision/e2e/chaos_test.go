@@ -41,6 +41,21 @@ func TestGhostUnderLoad(t *testing.T) {
 	}
 }
 
+// A host that lives leaves in good order, and a new one takes its place.
+func TestLeaveUnderLoad(t *testing.T) {
+	l := standing(t)
+	underLoad(t, l, func() {
+		if out, err := l.Rmqprov(t.Context(), "replace", "--yes", l.Inventory(), "node-2").CombinedOutput(); err != nil {
+			t.Errorf("rmqprov replace: %v\n%s", err, out)
+			return
+		}
+		mustDo(t, l, "replace", "node-2")
+		if applies(t, l, l.Inventory()) {
+			checkReplaced(t, l, l.Inventory())
+		}
+	})
+}
+
 // A change of a setting and of the plugins rolls through the members. Then one is broken off while
 // a member is drained, and taken back.
 func TestRollUnderLoad(t *testing.T) {

@@ -67,7 +67,7 @@ func (l *Lab) consulCatalog(ctx context.Context) error {
 	}
 	slices.Sort(listed)
 	if want := []string{"rabbitmq-01", "rabbitmq-02", "rabbitmq-03"}; !slices.Equal(listed, want) || len(nodes) != 3 {
-		return fmt.Errorf("Consul lists %v on %d nodes, want %v on 3", listed, len(nodes), want)
+		return fmt.Errorf("the catalog of Consul lists %v on %d nodes, want %v on 3", listed, len(nodes), want)
 	}
 	return nil
 }
