@@ -74,7 +74,7 @@ func TestLabDiscover(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{"rmq-node-2", "rmq-node-10", "same-" + same[0], "same-" + same[1]}
-	slices.Sort(want[2:])
+	slices.SortFunc(want[2:], natural)
 	if !slices.Equal(names(hosts), want) {
 		t.Fatalf("hosts are %q, want %q", names(hosts), want)
 	}

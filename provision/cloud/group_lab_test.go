@@ -20,8 +20,7 @@ import (
 	"github.com/rmqprov/rmqprov/provision/cloud/group"
 )
 
-// fleet is a cluster of two instances in a VPC of its own. No port of it has two
-// CIDRs: moto joins such rules into one whenever a group is described.
+// fleet is a cluster of two instances in a VPC of its own.
 type fleet struct {
 	account
 	inv *inventory.Inventory
@@ -34,7 +33,7 @@ func newFleet(t *testing.T, cluster string) fleet {
 	vpc, subnet := a.vpc()
 	inv := &inventory.Inventory{
 		Cluster:       inventory.Cluster{Name: cluster, Region: region},
-		SecurityGroup: &inventory.SecurityGroup{Name: cluster, Clients: []string{"2001:db8::/32"}, Operators: []string{"203.0.113.7/32"}},
+		SecurityGroup: &inventory.SecurityGroup{Name: cluster, Clients: []string{"172.31.0.0/16", "2001:db8::/32"}, Operators: []string{"203.0.113.7/32"}},
 		Networks:      []inventory.Network{{Name: "prod", Encrypted: true}},
 	}
 	for i, id := range a.run(2, subnet, map[string]string{"Cluster": cluster}) {
@@ -156,7 +155,7 @@ func TestLabGroup(t *testing.T) {
 	f.apply()
 	seen := f.observe()
 	want := []string{
-		"50 0 self life", "tcp 22 203.0.113.7/32 life", "tcp 2377 self life", "tcp 5672 2001:db8::/32 life",
+		"50 0 self life", "tcp 22 203.0.113.7/32 life", "tcp 2377 self life", "tcp 5672 172.31.0.0/16 life", "tcp 5672 2001:db8::/32 life",
 		"tcp 7946 self life", "tcp 8500 203.0.113.7/32 life", "udp 4789 self life", "udp 7946 self life",
 	}
 	if got := f.opened(seen.Group.ID); !slices.Equal(got, want) {
@@ -226,6 +225,27 @@ func (f fleet) makeBastion(groupID string) string {
 	return id
 }
 
+// The interface of an instance that has ended is no drift.
+func TestLabGroupOfAnEndedInstance(t *testing.T) {
+	connected(t)
+	f := newFleet(t, "ended")
+	f.apply()
+	bastion := f.makeBastion(f.observe().Group.ID)
+	if n := len(f.observe().Others); n != 1 {
+		t.Fatalf("%d others, want the bastion", n)
+	}
+	if _, err := f.TerminateInstances(t.Context(), &ec2.TerminateInstancesInput{InstanceIds: []string{bastion}}); err != nil {
+		t.Fatal(err)
+	}
+	if left := f.diff(); len(left) > 0 {
+		t.Errorf("to do: %q", summaries(left))
+	}
+	items, refused := group.Remove(f.want(), f.observe())
+	if err := carry(t.Context(), New(f.inv), items); err != nil || len(refused) > 0 {
+		t.Fatal(err, refused)
+	}
+}
+
 // A rule or an attachment that goes missing comes back.
 func TestLabGroupRepair(t *testing.T) {
 	connected(t)
@@ -251,7 +271,7 @@ func TestLabAdopt(t *testing.T) {
 	theirs := f.opened(id)
 	f.inv.SecurityGroup.Adopt = id
 	f.apply()
-	if got := f.opened(id); len(got) != 9 {
+	if got := f.opened(id); len(got) != 10 {
 		t.Errorf("rules: %q", got)
 	}
 	f.inv.SecurityGroup.Clients = nil
@@ -354,6 +374,11 @@ func TestLabAnswersThatAreNoFailures(t *testing.T) {
 	f.apply()
 	id := f.observe().Group.ID
 	target := group.Target{Region: region, VPC: f.vpc, Cluster: "answers", ID: id}
+	for _, h := range f.observe().Hosts {
+		if err := New(f.inv).Do(t.Context(), group.Detach{Target: target, Interface: h.ID}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, c := range []struct {
 		action, code string
 		deed         group.Deed

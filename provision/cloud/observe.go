@@ -222,6 +222,27 @@ func (o *observer) others(ctx context.Context) error {
 		}
 	}
 	slices.SortFunc(o.seen.Others, func(a, b group.Interface) int { return strings.Compare(a.ID, b.ID) })
+	return o.forgetEnded(ctx)
+}
+
+// forgetEnded drops the interfaces of instances that have ended: EC2 lists them
+// for a moment more, and takes them away by itself.
+func (o *observer) forgetEnded(ctx context.Context) error {
+	var owners []string
+	for _, other := range o.seen.Others {
+		owners = append(owners, other.Owner)
+	}
+	for chunk := range slices.Chunk(owners, maxFilterValues) {
+		ended, err := instances(ctx, o.client, filters(map[string][]string{
+			"instance-id": chunk, "instance-state-name": {string(types.InstanceStateNameShuttingDown), string(types.InstanceStateNameTerminated)},
+		}))
+		if err != nil {
+			return err
+		}
+		o.seen.Others = slices.DeleteFunc(o.seen.Others, func(other group.Interface) bool {
+			return slices.ContainsFunc(ended, func(i types.Instance) bool { return aws.ToString(i.InstanceId) == other.Owner })
+		})
+	}
 	return nil
 }
 

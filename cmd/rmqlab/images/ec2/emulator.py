@@ -79,8 +79,10 @@ def joined(rules):
 
 
 def delete_unused_group(self, name=None, group_id=None):
-    """A group that an interface has stays, as on EC2; moto would delete it."""
-    if any(group_id in [g.id for g in nic.group_set] for nic in self.enis.values()):
+    """A group that an interface has stays, as on EC2; moto would delete it. The interfaces of
+    instances that are gone are listed for ever here, where EC2 lists them for a moment more."""
+    used = [n for n in self.enis.values() if not (n.instance and n.instance._state.name == "terminated")]
+    if any(group_id in [g.id for g in n.group_set] for n in used):
         raise DependencyViolationError(f"resource {group_id} has a dependent object")
     return delete_group(self, name, group_id)
 
