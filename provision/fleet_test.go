@@ -105,7 +105,8 @@ func distantFleet(t testing.TB, n int) *inventory.Inventory {
 func inventoryOf(files fleetFiles) *inventory.Inventory {
 	inv := &inventory.Inventory{
 		Cluster: inventory.Cluster{Name: "rmq"}, Docker: inventory.Docker{LogMaxSize: "50m", LogMaxFile: 3},
-		SSH: inventory.SSH{User: "ec2-user", Config: "none", HostKeys: "known_hosts", DialTimeout: 10 * time.Second,
+		SSH: inventory.SSH{User: "ec2-user", Config: "none", HostKeys: "known_hosts", DialTimeout: time.Minute, // the servers share the machine
+
 			Identity: files.Key, KnownHosts: files.KnownHosts},
 	}
 	for i, port := range files.Ports {

@@ -240,10 +240,10 @@ func TestNonsense(t *testing.T) {
 		names, hosts = append(names, name), append(hosts, row.host)
 	}
 	inv := fleet(t, hosts)
-	inv.SSH.DialTimeout = time.Second
+	inv.SSH.DialTimeout = 5 * time.Second // of those that never answer; the others may have a busy machine
 	table["refused"].host.StopListening()
 	s := openSession(t, inv)
-	s.patience = 2 * time.Second
+	s.patience = 5 * time.Second
 	for _, m := range s.hosts {
 		m.meter.limit = 2 << 20
 	}
@@ -253,7 +253,7 @@ func TestNonsense(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(began); took > 20*time.Second {
+	if took := time.Since(began); took > 30*time.Second {
 		t.Errorf("took %s", took)
 	}
 	_, err = plan.Make(want, got)
@@ -338,15 +338,15 @@ func TestUnreachableAreNamedAtOnce(t *testing.T) {
 		hosts = append(hosts, &sim.Host{Silent: true})
 	}
 	inv := fleet(t, append(hosts, sound(t, 50)))
-	inv.SSH.DialTimeout = time.Second
+	inv.SSH.DialTimeout = 3 * time.Second
 	s := openSession(t, inv)
 	began := time.Now()
 	got, err := s.Observe(t.Context(), plan.Want{Inventory: inv})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(began); took > 2*time.Second+500*time.Millisecond {
-		t.Errorf("took %s, and each may take 1 s", took)
+	if took := time.Since(began); took > 3*inv.SSH.DialTimeout { // one after another they would take fifty
+		t.Errorf("took %s, and each may take %s", took, inv.SSH.DialTimeout)
 	}
 	for i := range hosts {
 		if err := got.Hosts[hostName(i)].Facts.Err; err == nil || !strings.Contains(err.Error(), "no answer in time") {

@@ -117,9 +117,9 @@ func TestCostGrowsLinearly(t *testing.T) {
 		return float64(b) / float64(n), float64(c) / float64(n)
 	}
 	cost(10) // what is made once
-	fewBytes, few := cost(20)
-	manyBytes, many := cost(200)
-	t.Logf("a host of 20: %.0f bytes, %.0f allocations; of 200: %.0f bytes, %.0f", fewBytes, few, manyBytes, many)
+	fewBytes, few := cost(10)
+	manyBytes, many := cost(100)
+	t.Logf("a host of 10: %.0f bytes, %.0f allocations; of 100: %.0f bytes, %.0f", fewBytes, few, manyBytes, many)
 	if many > 1.3*few || manyBytes > 1.3*fewBytes {
 		t.Errorf("a host costs more among many")
 	}
@@ -172,7 +172,7 @@ func seen(n int) (plan.Want, state.Snapshot) {
 // one.
 func TestManyHostsBehindOneBastion(t *testing.T) {
 	var hosts []*sim.Host
-	for i := range 200 {
+	for i := range 100 {
 		hosts = append(hosts, sound(t, i))
 	}
 	bastion := &sim.Host{Forward: true, MaxStartups: 10}
