@@ -317,6 +317,14 @@ playbook "rabbitmq" {
       exit 1
     EOT
     ]
+    # A run that was stopped between a drain and the restart that it was for has
+    # left the member without clients. Where that change was then taken back,
+    # nothing else would open the port again.
+    mend = ["bash", "-c", <<-EOT
+      ulimit -Sn 1024
+      rabbitmqctl -q eval 'rabbit:is_running() andalso rabbit_maintenance:is_being_drained_local_read(node()) andalso rabbit_maintenance:revive().' > /dev/null 2>&1 || true
+    EOT
+    ]
     on     = "slot"
     within = "15m"
     note   = "the member accepts clients"

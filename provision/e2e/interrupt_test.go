@@ -27,6 +27,10 @@ func (s *stops) testInterrupts(t *testing.T) {
 	sameShape(t, "apply", s.applied, checkShape(t, s.lab, s.lab.Inventory()))
 
 	s.interrupt(t, "apply", s.changed, "started", "stack.rabbitmq.before-stop.drain.rabbitmq-01")
+	s.finish(t, "apply", s.lab.Inventory()) // the change is taken back, with one member drained for it
+	sameShape(t, "change that was taken back", s.applied, checkShape(t, s.lab, s.lab.Inventory()))
+
+	s.interrupt(t, "apply", s.changed, "done", "stack.rabbitmq.before-stop.drain.rabbitmq-01")
 	s.breakOff(t, "apply", s.changed, "started", "stack.rabbitmq.service.rabbitmq-02")
 	s.finish(t, "apply", s.changed)
 	checkWatermark(t, s.lab, "0.5")
