@@ -125,7 +125,7 @@ Exit status: 0 done, 1 failed, 2 changes (plan --detailed-exitcode only), 130 in
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return misuse{err, c.CommandPath()} })
 	for _, make := range []func(*app) *cobra.Command{
 		initCommand, validateCommand, fmtCommand, planCommand, applyCommand, replaceCommand, destroyCommand, verifyCommand, statusCommand, doctorCommand, historyCommand,
-		secretCommand, sshCommand, tunnelCommand, graphCommand, playbookCommand, versionCommand,
+		secretCommand, sshCommand, logsCommand, tunnelCommand, graphCommand, playbookCommand, versionCommand,
 	} {
 		root.AddCommand(explainMisuse(make(a)))
 	}
