@@ -20,8 +20,8 @@ func historyCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "history [FILE]",
 		Short: "Show who changed the cluster, when, and how that ended",
-		Long: `Reads the record of every apply and destroy that changed something, or meant to, from all managers, and
-prints each run once, the newest last. A run that was killed has begun and not ended.`,
+		Long: `Reads the record of every apply, replace and destroy that changed something, or meant to, from all
+managers, and prints each run once, the newest last. A run that was killed has begun and not ended.`,
 		Example: `  rmqprov history
   rmqprov history prod.hcl -n 5
   rmqprov history prod.hcl --json | jq '.runs[] | select(.outcome != "done")'`,

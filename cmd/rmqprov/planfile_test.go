@@ -202,6 +202,8 @@ func TestLastNote(t *testing.T) {
 	}
 	destroyed := last("bob@desk", "/b.hcl", "other")
 	destroyed.Verb = "destroy"
+	replaced := last("bob@desk", "/b.hcl", same)
+	replaced.Verb = "replace"
 	killed := last("bob@desk", "/b.hcl", same)
 	killed.Outcome = provision.RunBegun
 	const head = "Last applied 2026-11-24T08:00:00Z by "
@@ -216,6 +218,7 @@ func TestLastNote(t *testing.T) {
 		"another, the same files": {last("bob@desk", "/b.hcl", same), head + "bob@desk with rmqprov v1, from this same inventory.\n"},
 		"killed":                  {killed, head + "bob@desk with rmqprov v1 (it has not ended: it was killed, or is at work), from this same inventory.\n"},
 		"a destroy":               {destroyed, "Last destroyed 2026-11-24T08:00:00Z by bob@desk with rmqprov v1, from another inventory than this: /b.hcl.\n"},
+		"a replace":               {replaced, "A host was let go last 2026-11-24T08:00:00Z by bob@desk with rmqprov v1, from this same inventory.\n"},
 		"another inventory": {last("bob@desk", "/b.hcl", "other"), head + "bob@desk with rmqprov v1, from another inventory than this: /b.hcl.\n" +
 			"! This plan would undo what was made from that inventory, unless it drifted since: 1 step changes or takes away what stands\n" +
 			"  (host.node-1.node). Compare the two inventories before you apply this one.\n"},

@@ -46,11 +46,14 @@ func lastRun(last provision.LastApply, me string, from origin) (line string, oth
 }
 
 func lastLine(last provision.LastApply) string {
-	verb := "applied"
-	if last.Verb == "destroy" {
-		verb = "destroyed"
+	verb := "Last applied"
+	switch last.Verb {
+	case "destroy":
+		verb = "Last destroyed"
+	case "replace":
+		verb = "A host was let go last"
 	}
-	text := fmt.Sprintf("Last %s %s by %s with rmqprov %s", verb, last.Time, last.By, last.Version)
+	text := fmt.Sprintf("%s %s by %s with rmqprov %s", verb, last.Time, last.By, last.Version)
 	switch last.Outcome {
 	case provision.RunBegun:
 		text += " (it has not ended: it was killed, or is at work)"
