@@ -142,6 +142,45 @@ func Relay(ctx context.Context, from, to Host, password, queue string) (queueTyp
 	return declared.Type, deleteQueue(in, queue)
 }
 
+// Keep publishes messages with confirm, through a host, to a durable queue that is declared without
+// a type.
+func Keep(ctx context.Context, h Host, password, queue string, messages int) error {
+	conn, err := dialAMQP(h, "admin", password)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	for range messages {
+		if err := publish(ctx, conn, queue); err != nil {
+			return fmt.Errorf("publishing through %s: %w", h.Name, err)
+		}
+	}
+	return nil
+}
+
+// Kept consumes, through a host, as many messages as Keep published. There must be no more.
+func Kept(ctx context.Context, h Host, password, queue string, messages int) error {
+	conn, err := dialAMQP(h, "admin", password)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	for i := range messages {
+		if err := consume(ctx, conn, queue); err != nil {
+			return fmt.Errorf("message %d through %s: %w", i+1, h.Name, err)
+		}
+	}
+	ch, err := conn.Channel()
+	if err != nil {
+		return err
+	}
+	left, err := ch.QueueDelete(queue, false, false, false)
+	if err == nil && left > 0 {
+		err = fmt.Errorf("there are %d messages more than were published", left)
+	}
+	return err
+}
+
 func dialAMQP(h Host, user, password string) (*amqp.Connection, error) {
 	config := amqp.Config{SASL: []amqp.Authentication{&amqp.PlainAuth{Username: user, Password: password}}, Dial: amqp.DefaultDial(10 * time.Second)}
 	conn, err := amqp.DialConfig("amqp://"+h.Address+":5672/", config)
