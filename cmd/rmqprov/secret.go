@@ -78,7 +78,7 @@ func (a *app) showSecret(ctx context.Context, s source, name string) error {
 	if err != nil {
 		return err
 	}
-	stack, secret, err := findSecret(want.Stacks, name)
+	_, secret, err := findSecret(want.Stacks, name)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,8 @@ func (a *app) showSecret(ctx context.Context, s source, name string) error {
 			return err
 		}
 		defer seen.Close()
-		if stack, secret, err = findSecret(seen.want.Stacks, name); err != nil {
+		stack, secret, err := findSecret(seen.want.Stacks, name)
+		if err != nil {
 			return err
 		}
 		if value, err = seen.Secret(ctx, stack, secret.Name); err != nil {
