@@ -21,6 +21,7 @@ finish() {
   systemctl reset-failed $sockets $services
   rm -rf "$dir"
 } 2>/dev/null
+trap '' PIPE # whoever asked may be gone: what is said to him then must not end this before it has let go of the ports
 trap finish EXIT
 trap 'exit 143' HUP INT TERM
 

@@ -45,8 +45,9 @@ func (l *Lab) Shape(ctx context.Context) (map[string]string, error) {
 const describeLitter = `
 find / -xdev \( -path /proc -o -path /sys -o -path /var/lib/docker \) -prune -o -name '.*.rmqprov-*' -print
 for lock in /run/rmqprov-*.lock; do
-	[ ! -e "$lock" ] || flock -n "$lock" true || echo "$lock is held: $(cat "$lock")"
+	[ ! -f "$lock" ] || flock -n "$lock" true || echo "$lock is held: $(cat "$lock")"
 done
+systemctl list-units --all --no-legend --plain 'rmqprov-*'
 for process in $(grep -lE 'rmqprov-[A-Za-z0-9_-]{12}|dial-stdio|sftp-server' /proc/[0-9]*/cmdline 2>/dev/null); do
 	tr '\0' ' ' <"$process" 2>/dev/null | cut -c 1-200; echo
 done
