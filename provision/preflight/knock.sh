@@ -4,16 +4,23 @@
 mark=$1 me=$2 address=$3 packet=$4
 shift 4
 
+# Opening a connection has no time limit in bash, so another process does it. It
+# is forked only: on a host with little to compute with, starting programs could
+# take as long as the limit.
 tcp() {
-  local said status
-  said=$(timeout 3 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$address" "${1%/*}" 2>&1)
-  status=$?
-  case $status in
-  0) echo "open $1" ;;
-  124) echo "silent $1" ;;
-  *) echo "refused $1 ${said##*: }" ;;
-  esac
-}
+  local opener said
+  exec 4< <(exec 2>&1; echo "$BASHPID"; exec 3<>"/dev/tcp/$address/${1%/*}" && echo open)
+  read -r -u 4 opener
+  if read -r -t 3 -u 4 said; then
+    case $said in
+    open) echo "open $1" ;;
+    *) echo "refused $1 ${said##*: }" ;;
+    esac
+  else
+    kill "$opener"
+    echo "silent $1"
+  fi
+} 2>/dev/null
 
 # Linux forbids routers to split a datagram that fits its interface, so the
 # large one arrives only where the whole path carries it. It is one write of dd,

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -27,13 +28,14 @@ func TestKnockSaysWhatCameOfIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer udp.Close()
+	silent := listenWithoutAnswer(t)
 	port := func(a net.Addr, protocol string) string {
 		_, number, _ := net.SplitHostPort(a.String())
 		return number + "/" + protocol
 	}
 	openPort, shutPort := port(open.Addr(), "tcp"), port(shut.Addr(), "tcp")
 	out, err := exec.Command("bash", "-c", knockScript, "knock", "mark", "node-1", "127.0.0.1", "9000",
-		openPort, shutPort, port(udp.LocalAddr(), "udp")).CombinedOutput()
+		openPort, shutPort, silent, port(udp.LocalAddr(), "udp")).CombinedOutput()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +43,7 @@ func TestKnockSaysWhatCameOfIt(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, out)
 	}
-	if k.tcp[openPort] != "open" || k.tcp[shutPort] != "refused Connection refused" || k.link < 1500 {
+	if k.tcp[openPort] != "open" || k.tcp[shutPort] != "refused Connection refused" || k.tcp[silent] != "silent" || k.link < 1500 {
 		t.Errorf("got %+v", k)
 	}
 	sizes := map[string]int{}
@@ -55,5 +57,35 @@ func TestKnockSaysWhatCameOfIt(t *testing.T) {
 	}
 	if want := "map[mark node-1 small:18 mark node-1 whole:8972]"; fmt.Sprint(sizes) != want {
 		t.Errorf("arrived %v, want %s", sizes, want)
+	}
+}
+
+// listenWithoutAnswer returns a port, as 7946/tcp, at which the kernel leaves
+// connections without an answer, as a firewall that drops them does: the queue
+// of those that nobody has accepted is full.
+func listenWithoutAnswer(t *testing.T) string {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Listen(fd, 0); err != nil {
+		t.Fatal(err)
+	}
+	name, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number := name.(*syscall.SockaddrInet4).Port
+	for {
+		conn, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", number), 200*time.Millisecond)
+		if err != nil {
+			return fmt.Sprintf("%d/tcp", number)
+		}
+		t.Cleanup(func() { conn.Close() })
 	}
 }

@@ -52,8 +52,19 @@ done
 systemctl start $sockets 2>/dev/null
 echo ready
 
-while timeout 60 sh -c 'read -r _'; do :; done
-sleep 0.2 # what was sent last is still on its way
+timeout 200 cat >/dev/null # until those who knock are done, or this program is gone
+
+# What was sent last is still on its way, or waits for a busy host to read it.
+drained() {
+  for port; do
+    case $port in */udp) ss -Hlnu "sport = :${port%/*}" | while read -r _ queued _; do [ "$queued" = 0 ] || exit 1; done || return ;; esac
+  done
+}
+sleep 0.2
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+  drained "$@" && break
+  sleep 1
+done
 
 echo rmqprov-preflight-begin
 for port; do
