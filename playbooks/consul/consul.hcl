@@ -31,7 +31,13 @@ performance {
 # been healthy for a while. By default it is called unhealthy when the leader has
 # not heard from it for 200 ms, so that on a busy host it votes after minutes or
 # never, and all that time the loss of one more server is the loss of Consul.
+#
+# A server that does not answer stays one of the ${input.servers}: it comes back, or its
+# successor has its id. By default it is put out of the set within seconds, by a
+# leave in its name that reaches the others late, too: two hosts that went one
+# after the other came back to a leader for whom one server was leaving for ever.
 autopilot {
+  cleanup_dead_servers      = false
   last_contact_threshold    = "2s"
   server_stabilization_time = "5s"
 }

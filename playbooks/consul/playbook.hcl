@@ -117,7 +117,7 @@ playbook "consul" {
     ]
     # What consul.hcl says of the autopilot counts when a cluster is formed; one that
     # was formed with other settings is given these.
-    mend   = ["consul", "operator", "autopilot", "set-config", "-last-contact-threshold=2s", "-server-stabilization-time=5s"]
+    mend   = ["consul", "operator", "autopilot", "set-config", "-cleanup-dead-servers=false", "-last-contact-threshold=2s", "-server-stabilization-time=5s"]
     on     = "one"
     within = "5m"
     note   = "all ${input.servers} servers vote and are alive"
