@@ -57,14 +57,19 @@ func (s *Session) tryCommand(ctx context.Context, a plan.RunCommand, argv []stri
 		places = places[:1]
 	}
 	for _, p := range places {
-		if s.isUnseen(p.machine.Name) {
-			return fmt.Errorf("%s on %s cannot be asked: the host could not be reached", p.service, p.machine.Name)
-		}
-		if err := p.exec(ctx, argv); err != nil {
+		if err := s.runIn(ctx, p, argv); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// runIn runs a command in one place, where its host can be reached.
+func (s *Session) runIn(ctx context.Context, p place, argv []string) error {
+	if s.isUnseen(p.machine.Name) {
+		return fmt.Errorf("%s on %s cannot be asked: the host could not be reached", p.service, p.machine.Name)
+	}
+	return p.exec(ctx, argv)
 }
 
 // place is a running container of a service.
@@ -86,12 +91,12 @@ func (s *Session) containers(ctx context.Context, services []string) ([]place, e
 			return err
 		}
 		tasks = found.Items
-		for _, name := range services {
-			seen, err := docker.ServiceInspect(ctx, name, client.ServiceInspectOptions{})
-			if err != nil {
-				return err
-			}
-			names[name] = seen.Service.ID
+		seen, err := docker.ServiceList(ctx, client.ServiceListOptions{Filters: make(client.Filters).Add("name", services...)})
+		if err != nil {
+			return err
+		}
+		for _, svc := range seen.Items {
+			names[svc.Spec.Name] = svc.ID
 		}
 		nodes, err = s.machinesByNode(ctx, docker)
 		return err
@@ -101,6 +106,9 @@ func (s *Session) containers(ctx context.Context, services []string) ([]place, e
 	}
 	var places []place
 	for _, name := range services {
+		if names[name] == "" {
+			return nil, fmt.Errorf("service %s does not exist", name)
+		}
 		for _, t := range tasks {
 			m := nodes[t.NodeID]
 			if t.ServiceID == names[name] && t.Status.State == swarm.TaskStateRunning && m != nil && t.Status.ContainerStatus != nil {

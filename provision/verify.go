@@ -1,8 +1,10 @@
 package provision
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -30,8 +32,8 @@ const checkWithin = 30 * time.Second
 func (s *Session) Verify(ctx context.Context, want plan.Want) []Check {
 	var jobs []func() Check
 	for _, stack := range want.Stacks {
-		for _, g := range stack.Gates {
-			jobs = append(jobs, func() Check { return s.checkGate(ctx, stack, g) })
+		for i, g := range stack.Gates {
+			jobs = append(jobs, func() Check { return s.checkGate(ctx, stack, g, i) })
 		}
 		for _, p := range stack.Proofs {
 			for i, host := range s.names {
@@ -54,15 +56,47 @@ func (s *Session) Verify(ctx context.Context, want plan.Want) []Check {
 	return checks
 }
 
-func (s *Session) checkGate(ctx context.Context, stack playbooks.Stack, g playbooks.Gate) Check {
+// checkGate asks a gate once. Where one container answers for all it is the nth,
+// so that the gates of a stack share its hosts.
+func (s *Session) checkGate(ctx context.Context, stack playbooks.Stack, g playbooks.Gate, nth int) Check {
 	ctx, cancel := context.WithTimeout(ctx, checkWithin)
 	defer cancel()
 	c := Check{Stack: stack.Name, Name: g.Name, OK: true, Detail: g.Note}
-	command := plan.RunCommand{Services: plan.GateServices(stack, g), All: g.On != playbooks.OnOne}
-	if err := s.tryCommand(ctx, command, g.Exec); err != nil {
+	places, err := s.containers(ctx, plan.GateServices(stack, g))
+	if err == nil && g.On == playbooks.OnOne {
+		places = s.nth(places, nth)
+	}
+	if err == nil {
+		err = s.askAll(ctx, places, g.ExecWithout(nil))
+	}
+	if err != nil {
 		c.OK, c.Detail = false, err.Error()
 	}
 	return c
+}
+
+// nth is one of the places on hosts that can be reached, which stand first.
+func (s *Session) nth(places []place, n int) []place {
+	there := 0
+	for there < len(places) && !s.isUnseen(places[there].machine.Name) {
+		there++
+	}
+	if there == 0 {
+		return places[:1]
+	}
+	return places[n%there:][:1]
+}
+
+// askAll runs a question in all places at once, and returns the first failure
+// in their order.
+func (s *Session) askAll(ctx context.Context, places []place, argv []string) error {
+	errs := make([]error, len(places))
+	var all sync.WaitGroup
+	for i, p := range places {
+		all.Go(func() { errs[i] = s.runIn(ctx, p, argv) })
+	}
+	all.Wait()
+	return cmp.Or(errs...)
 }
 
 func (s *Session) checkProof(ctx context.Context, stack playbooks.Stack, p playbooks.Proof, host, other string) Check {
