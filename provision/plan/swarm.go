@@ -36,6 +36,9 @@ func (b *builder) checkMember(h inventory.Host, e *state.Engine) {
 		b.refuse(h.Name, "its swarm is locked", "unlock it there with `docker swarm unlock`")
 	case e.SwarmState == "error":
 		b.refuse(h.Name, "its Docker cannot take part in its swarm: "+e.SwarmError, "look at `docker info` there")
+	case e.Manager && e.ClusterID == "":
+		b.refuse(h.Name, "it is a manager (node "+e.NodeID+") whose swarm has no leader, and cannot say which swarm that is",
+			"bring the other managers of that swarm back; where another host has taken its place meanwhile, let it leave: `docker swarm leave --force` there")
 	case e.Manager && e.ClusterTags[OwnerLabel] != b.inv.Cluster.Name:
 		b.refuse(h.Name, fmt.Sprintf("it is a manager of swarm %s, which is not cluster %q of rmqprov", e.ClusterID, b.inv.Cluster.Name),
 			"take the host out of the inventory, or let it leave that swarm first: `docker swarm leave --force` there")

@@ -27,8 +27,9 @@ const (
 	// until then they hold back what its consumers had taken and not acknowledged.
 	drainWithin = 3 * time.Minute
 
-	// connections of each side. More than hosts, so that the loss of one is not the loss of half.
-	connections = 4
+	// connections of each side. Two for each of three hosts: the power cut of one may take those
+	// through it and those of other hosts that led to its member.
+	connections = 6
 )
 
 // Run puts the load on until Options.For is over or ctx ends, then waits until all that is
