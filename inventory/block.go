@@ -27,7 +27,7 @@ var kinds = []*kind{
 		blocks: []*kind{{name: "validation", args: []string{"condition", "error_message"}}}},
 	{name: "locals", open: true},
 	{name: "cluster", label: "rmq", single: true, args: []string{"region"}},
-	{name: "ssh", single: true, args: []string{"user", "port", "identity", "host_keys", "known_hosts", "jump", "config", "sudo_password", "dial_timeout"}},
+	{name: "ssh", single: true, args: []string{"user", "port", "identity", "host_keys", "known_hosts", "jump", "config", "sudo_password", "dial_timeout", "instance_connect"}},
 	{name: "host", label: "node-1", args: []string{"address", "private", "role", "zone", "instance_id", "type", "labels", "user", "port", "identity", "jump"}},
 	{name: "discover", label: "ec2", args: []string{"filters", "region", "address"}},
 	{name: "security_group", label: "rmq", single: true, args: []string{"clients", "operators", "adopt"}},

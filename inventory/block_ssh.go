@@ -21,6 +21,11 @@ func (ld *loader) decodeSSH() {
 			Config:       b.path("config"),
 			SudoPassword: b.secret("sudo_password"),
 			DialTimeout:  b.duration("dial_timeout"),
+
+			InstanceConnect: b.boolean("instance_connect"),
+		}
+		if ld.inv.SSH.InstanceConnect && !b.has("user") {
+			b.ld.errorAt(b.place("instance_connect"), "Whose key?", `EC2 Instance Connect lets a key log in as one user. Write user = "ec2-user" beside it.`)
 		}
 		if ld.inv.SSH.Config != "" {
 			b.checkReadable("config", ld.inv.SSH.Config)

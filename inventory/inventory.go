@@ -48,6 +48,9 @@ type SSH struct {
 	Config       string // path of an ssh_config file
 	SudoPassword string // sensitive
 	DialTimeout  time.Duration
+	// InstanceConnect logs in with a key that EC2 lets in for a minute, and with
+	// no other.
+	InstanceConnect bool
 }
 
 // Host is one machine.

@@ -51,7 +51,7 @@ func TestFolder(t *testing.T) {
 		Dir:     dir,
 		Cluster: Cluster{Name: "rmq", Region: "eu-west-1"},
 		SSH: SSH{User: "admin", Port: 2222, HostKeys: "known_hosts", KnownHosts: "/home/me/.ssh/rmq_hosts",
-			Jump: "me@bastion.example.com:2200,10.1.1.1", SudoPassword: "x-hunter2", DialTimeout: 90 * time.Second},
+			Jump: "me@bastion.example.com:2200,10.1.1.1", SudoPassword: "x-hunter2", DialTimeout: 90 * time.Second, InstanceConnect: true},
 		Hosts: []Host{
 			{Name: "node-1", Address: "10.0.0.11", Private: "192.168.7.11", Role: "manager", Zone: "eu-west-1a",
 				InstanceID: "i-0123456789abcdef0", Type: "m6i.large", Labels: map[string]string{"rack": "a", "disk.type": "nvme"}},

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/moby/moby/client"
+	gossh "golang.org/x/crypto/ssh"
 
 	"github.com/rmqprov/rmqprov/inventory"
 	"github.com/rmqprov/rmqprov/provision/cloud"
@@ -85,6 +86,11 @@ func target(ssh inventory.SSH, h inventory.Host, o Options) remote.Target {
 		Name: h.Name, Address: h.Address, User: ssh.User, Port: ssh.Port, Identity: ssh.Identity, Jump: ssh.Jump,
 		HostKeys: remote.HostKeyPolicy(ssh.HostKeys), KnownHosts: ssh.KnownHosts, ConfigFile: ssh.Config,
 		SudoPassword: ssh.SudoPassword, DialTimeout: ssh.DialTimeout, Passphrase: o.Passphrase,
+	}
+	if ssh.InstanceConnect {
+		t.Push = func(ctx context.Context, user string, key gossh.PublicKey) error {
+			return o.Cloud.PushKey(ctx, h, user, key)
+		}
 	}
 	if h.User != "" {
 		t.User = h.User

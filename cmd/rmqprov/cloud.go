@@ -19,7 +19,7 @@ import (
 // that needs nothing of EC2 is passed on.
 func (a *app) find(ctx context.Context, want plan.Want) (plan.Want, error) {
 	inv := want.Inventory
-	if len(inv.Discover) == 0 && inv.SecurityGroup == nil && inv.SSH.HostKeys != "ec2" {
+	if !cloud.Needed(inv) {
 		return want, nil
 	}
 	a.cloud = cloud.New(inv)

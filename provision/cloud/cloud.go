@@ -34,6 +34,11 @@ type EC2 struct {
 // inventory's region.
 func New(inv *inventory.Inventory) *EC2 { return &EC2{region: inv.Cluster.Region} }
 
+// Needed says whether an inventory needs EC2 for anything.
+func Needed(inv *inventory.Inventory) bool {
+	return len(inv.Discover) > 0 || inv.SecurityGroup != nil || inv.SSH.HostKeys == "ec2" || inv.SSH.InstanceConnect
+}
+
 // configured returns the SDK's configuration for a region; "" is the cluster's.
 func (c *EC2) configured(ctx context.Context, region string) (aws.Config, error) {
 	c.mu.Lock()

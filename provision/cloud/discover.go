@@ -205,7 +205,7 @@ func tag(tags []types.Tag, key string) string {
 // inventory needs EC2 anyway. One that does not run is left to be found missing
 // where it matters.
 func (c *EC2) named(ctx context.Context, inv *inventory.Inventory) ([]inventory.Host, error) {
-	if len(inv.Discover) == 0 && inv.SecurityGroup == nil && inv.SSH.HostKeys != "ec2" {
+	if !Needed(inv) {
 		return nil, nil
 	}
 	byID, err := c.byID(ctx, inv.Hosts)

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -49,6 +50,7 @@ type keyring struct {
 	settings
 	ctx     context.Context // the dial's
 	ask     func(path string) ([]byte, error)
+	push    func(ctx context.Context, user string, key ssh.PublicKey) error
 	pause   func() (resume func()) // stops the dial's clock while a human is asked
 	signers []ssh.Signer
 	tried   []string
@@ -62,6 +64,9 @@ type keyring struct {
 // load gathers keys: first those of the agent that a key file names, then the
 // agent's others, then the key files, as OpenSSH does.
 func (k *keyring) load() error {
+	if k.push != nil {
+		return k.pushed()
+	}
 	files, err := k.files()
 	if err != nil {
 		return err
@@ -84,6 +89,23 @@ func (k *keyring) load() error {
 	for _, id := range left {
 		k.offerFile(id)
 	}
+	return nil
+}
+
+// pushed makes a key for this dial and has the host let it in.
+func (k *keyring) pushed() error {
+	_, private, err := ed25519.GenerateKey(nil) // from crypto/rand
+	if err != nil {
+		return err
+	}
+	signer, err := ssh.NewSignerFromKey(private)
+	if err != nil {
+		return err
+	}
+	if err := k.push(k.ctx, k.user, signer.PublicKey()); err != nil {
+		return fmt.Errorf("%s: %w", k.who(), err)
+	}
+	k.offer("a key pushed for this login", nil, signer)
 	return nil
 }
 

@@ -41,6 +41,44 @@ func startAgent(t *testing.T, keys ...keyPair) string {
 	return socket
 }
 
+// A key that is pushed for a dial is the only one that is offered, and no dial
+// uses that of another.
+func TestAPushedKey(t *testing.T) {
+	s := newServer(t)
+	var mu sync.Mutex
+	var pushed, offered []string
+	s.config.PublicKeyCallback = func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if offered = append(offered, describeKey(key)); !slices.Contains(pushed, describeKey(key)) {
+			return nil, errors.New("not pushed")
+		}
+		return nil, nil
+	}
+	target := s.target()
+	target.Push = func(_ context.Context, user string, key ssh.PublicKey) error {
+		mu.Lock()
+		defer mu.Unlock()
+		pushed = append(pushed, describeKey(key))
+		if user != "ec2-user" {
+			t.Errorf("a key is pushed for %s", user)
+		}
+		return nil
+	}
+	for range 2 {
+		h := NewHost(target)
+		must(t, h.Connect(t.Context()))
+		h.Close()
+	}
+	if len(pushed) != 2 || pushed[0] == pushed[1] || len(slices.Compact(offered)) != 2 {
+		t.Errorf("pushed %v, offered %v", pushed, offered)
+	}
+	target.Push = func(context.Context, string, ssh.PublicKey) error { return errors.New("AWS denies it") }
+	if err := NewHost(target).Connect(t.Context()); err == nil || !strings.Contains(err.Error(), "AWS denies it") || len(pushed) != 2 {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestLogin(t *testing.T) {
 	good, stranger, locked := newKeyPair(t, ""), newKeyPair(t, ""), newKeyPair(t, "open sesame")
 	right := func(string) ([]byte, error) { return []byte("open sesame"), nil }

@@ -82,7 +82,7 @@ func (h *Host) newAttempt(ctx context.Context, s settings) (*attempt, error) {
 	a := &attempt{settings: s, trust: trust}
 	a.ctx, a.stop = context.WithCancelCause(ctx)
 	a.clock = time.AfterFunc(s.timeout, func() { a.stop(errDialTimeout) })
-	a.keys = &keyring{settings: s, ctx: a.ctx, ask: h.target.Passphrase, pause: a.pause}
+	a.keys = &keyring{settings: s, ctx: a.ctx, ask: h.target.Passphrase, push: h.target.Push, pause: a.pause}
 	if err := a.keys.load(); err != nil {
 		a.end()
 		return nil, err

@@ -13,7 +13,10 @@
 package remote
 
 import (
+	"context"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 )
 
 // HostKeyPolicy says what to do with a host whose key is not known yet. A key
@@ -49,6 +52,11 @@ type Target struct {
 	// would accept that key and no agent holds it. The time it takes does
 	// not count as DialTimeout.
 	Passphrase func(path string) ([]byte, error)
+
+	// Push lets a key log in as user for the time of a dial. Where it is set,
+	// each dial makes a key of its own that never leaves the process, and no
+	// other key is offered. Bastions are not asked by it.
+	Push func(ctx context.Context, user string, key ssh.PublicKey) error
 
 	HostKeys HostKeyPolicy
 	// KnownHosts replaces ssh_config's UserKnownHostsFile; new keys are

@@ -86,7 +86,11 @@ func (f *Fleet) Start(h *Host) error {
 func (f *Fleet) config(h *Host, key ssh.Signer) *ssh.ServerConfig {
 	login := string(f.login.Marshal())
 	c := &ssh.ServerConfig{PublicKeyCallback: func(_ ssh.ConnMetadata, shown ssh.PublicKey) (*ssh.Permissions, error) {
-		if h.RefuseLogin || string(shown.Marshal()) != login {
+		accepted := string(shown.Marshal()) == login
+		if h.LetIn != nil {
+			accepted = h.LetIn(shown)
+		}
+		if h.RefuseLogin || !accepted {
 			return nil, errors.New("not authorized")
 		}
 		return nil, nil
@@ -123,8 +127,9 @@ type Host struct {
 	Facts  Facts
 	Engine *Engine // nil: no Docker runs there
 
-	Banner      string // shown before the login
-	Noise       string // printed by rc files before each command's own output
+	Banner      string                   // shown before the login
+	LetIn       func(ssh.PublicKey) bool // in place of the fleet's key; called from several goroutines
+	Noise       string                   // printed by rc files before each command's own output
 	RefuseLogin bool
 	KeyChanged  bool // known_hosts has another key of it
 	Silent      bool // accepts connections and never says a word

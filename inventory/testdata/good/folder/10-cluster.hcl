@@ -22,4 +22,6 @@ ssh {
   known_hosts   = "~/.ssh/rmq_hosts"
   sudo_password = "x-${var.secret}"
   dial_timeout  = "1m30s"
+
+  instance_connect = true
 }
