@@ -97,4 +97,3 @@ func (p *stackPlan) beginLeave(after []ID) ID {
 	p.add(step)
 	return step.ID
 }
-
