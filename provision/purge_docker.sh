@@ -40,4 +40,7 @@ else
   fi
 fi
 # What Docker kept with containerd, where that went with it.
-command -v containerd >/dev/null 2>&1 || rm -rf /var/lib/containerd || true
+if ! command -v containerd >/dev/null 2>&1 && [ -d /var/lib/containerd ]; then
+  find /var/lib/containerd -mindepth 1 -delete
+  rmdir /var/lib/containerd 2>/dev/null || true
+fi

@@ -130,8 +130,8 @@ func testDestroyDocker(t *testing.T, l *lab.Lab) {
 	destroy(t, l, "--docker")
 	const left = `dpkg-query -W -f '${Package} ${Status}\n' 'docker*' 'containerd*' runc 2>/dev/null | grep -v 'not-installed$'
 command -v docker dockerd containerd runc
-ls -d /etc/docker /etc/rmqprov /var/lib/rmqprov /var/lib/containerd 2>/dev/null
-ls -A /var/lib/docker 2>/dev/null
+ls -d /etc/docker /etc/rmqprov /var/lib/rmqprov 2>/dev/null
+find /var/lib/docker /var/lib/containerd -mindepth 1 2>/dev/null
 systemctl list-units --plain --no-legend 'docker*' 'containerd*' | grep -v '\.mount'
 true
 `
