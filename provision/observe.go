@@ -81,7 +81,7 @@ func (s *Session) awaitVerdicts(ctx context.Context, snap state.Snapshot) {
 	deadline := time.Now().Add(verdictWithin)
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	for snap.Swarm.Value != nil && undecided(snap, s.inv.Cluster.Name) && time.Now().Before(deadline) {
+	for snap.Swarm.Value != nil && undecided(snap, s.inv.Cluster.Name, s.options.AllowUnreachable) && time.Now().Before(deadline) {
 		if pause(ctx, 500*time.Millisecond) != nil {
 			return
 		}
@@ -95,12 +95,13 @@ func (s *Session) awaitVerdicts(ctx context.Context, snap state.Snapshot) {
 	}
 }
 
-// undecided says whether a node of ours is no host of the inventory and yet
-// not down.
-func undecided(snap state.Snapshot, cluster string) bool {
+// undecided says whether a node of ours is no host of the inventory and yet not
+// down; or, where hosts are planned around, is one that cannot be reached: whether
+// its members run decides what may be stopped.
+func undecided(snap state.Snapshot, cluster string, around bool) bool {
 	hosts, unseen := map[string]bool{}, map[string]bool{}
 	for name, h := range snap.Hosts {
-		unseen[name] = h.Facts.Err != nil
+		unseen[name] = h.Facts.Err != nil && !(around && h.Unreachable)
 		hosts[h.Facts.Value.NodeID] = true
 		if e := h.Engine.Value; e != nil {
 			hosts[e.NodeID] = true
