@@ -31,20 +31,21 @@ func watch(signals <-chan os.Signal) (context.Context, *interrupts) {
 	return ctx, i
 }
 
+// receive tells the listener under the lock, so that nobody who takes a listener
+// back still has it at work.
 func (i *interrupts) receive() {
 	i.mu.Lock()
-	gentle := i.gentle
-	i.gentle = nil
-	i.mu.Unlock()
-	if gentle == nil {
+	defer i.mu.Unlock()
+	if i.gentle == nil {
 		i.cancel()
 		return
 	}
-	gentle()
+	i.gentle()
+	i.gentle = nil
 }
 
 // gently has the next interrupt told to f, and not end the run. nil takes
-// that back.
+// that back. f must not call gently.
 func (i *interrupts) gently(f func()) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
