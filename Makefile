@@ -28,12 +28,12 @@ test-unit: ## formatting, vet, and all tests that need no lab
 
 test-lab: build ## the lab end to end: debian13, then amzn2023 + amzn2 + debian12
 	@echo "==> test-lab: real hosts on this machine; minutes, and more the first time"
-	@$(GO) test -tags lab -count=1 -timeout 3h -v ./provision/e2e -kill-seed $${KILL_SEED:-1}
+	@$(GO) test -tags lab -count=1 -timeout 80m -v ./provision/e2e
 
 .PHONY: test-kill
-test-kill: build ## kill rmqprov at every boundary there is; test-lab has a sample, chosen by KILL_SEED (1)
-	@echo "==> test-kill: real hosts on this machine; an hour or more"
-	@$(GO) test -tags lab -count=1 -timeout 6h -v -run StopAnywhere ./provision/e2e -kill-all
+test-kill: build ## kill rmqprov at a sample of all boundaries, chosen by KILL_SEED (1), or at every one with KILL=all; then cut power and network, and interrupt
+	@echo "==> test-kill: real hosts on this machine; half an hour, and hours with KILL=all"
+	@$(GO) test -tags lab,chaos -count=1 -timeout 6h -v -run StopAnywhere ./provision/e2e -kill-seed $${KILL_SEED:-1} $(if $(filter all,$(KILL)),-kill-all)
 
 lint: ## staticcheck
 	@echo "==> lint: staticcheck"

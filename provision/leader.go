@@ -12,7 +12,11 @@ import (
 
 // electionWithin bounds the wait for a swarm's leader. Where that is gone, the
 // managers elect another within seconds, as long as most of them are there.
-const electionWithin = 10 * time.Second
+const electionWithin = 15 * time.Second
+
+// errUnled is said of a manager that does not say which swarm it manages: there
+// is no leader, or its Docker has only just started.
+var errUnled = errors.New("it does not have a leader")
 
 // awaitLeader asks until the answer is another than that there is no leader.
 func awaitLeader(ctx context.Context, ask func() error) error {
@@ -24,16 +28,18 @@ func awaitLeader(ctx context.Context, ask func() error) error {
 	}
 }
 
-// infoWithLeader asks an Engine what it is. Without a leader a manager does not
-// say which swarm it manages, but only why.
+// infoWithLeader asks an Engine what it is, and a manager until it says which
+// swarm it manages. Whoever has none after that is told by the planner.
 func infoWithLeader(ctx context.Context, docker *client.Client) (info system.Info, err error) {
 	_ = awaitLeader(ctx, func() error {
 		var r client.SystemInfoResult
-		r, err = docker.Info(ctx, client.InfoOptions{})
-		if info = r.Info; err != nil {
+		if r, err = docker.Info(ctx, client.InfoOptions{}); err != nil {
 			return err
 		}
-		return errors.New(info.Swarm.Error)
+		if info = r.Info; info.Swarm.ControlAvailable && info.Swarm.Cluster == nil {
+			return errUnled
+		}
+		return nil
 	})
 	return info, err
 }
