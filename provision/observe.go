@@ -241,6 +241,33 @@ func (r *swarmReader) offer(ctx context.Context, m *machine, e *state.Engine, s 
 	r.result = state.Known[*state.Swarm]{Value: got}
 }
 
+// settled is how long a task has run that counts as running, where its service
+// did not come through its last change.
+const settled = 10 * time.Second
+
+// discountLooping takes from the running tasks of services whose change failed
+// those that have only just started: one that ends and starts again and again
+// runs at some looks, and what must hold before a running member is stopped
+// would be waited for in vain.
+func discountLooping(ctx context.Context, docker *client.Client, services []swarm.Service) error {
+	for _, svc := range services {
+		if svc.ServiceStatus == nil || svc.UpdateStatus == nil || svc.UpdateStatus.State != swarm.UpdateStatePaused {
+			continue
+		}
+		tasks, err := docker.TaskList(ctx, client.TaskListOptions{Filters: filter("service", svc.ID).Add("desired-state", "running")})
+		if err != nil {
+			return err
+		}
+		svc.ServiceStatus.RunningTasks = 0
+		for _, t := range tasks.Items {
+			if t.Status.State == swarm.TaskStateRunning && time.Since(t.Status.Timestamp) > settled {
+				svc.ServiceStatus.RunningTasks++
+			}
+		}
+	}
+	return nil
+}
+
 func readSwarm(ctx context.Context, docker *client.Client) (*state.Swarm, error) {
 	nodes, err := docker.NodeList(ctx, client.NodeListOptions{})
 	if err != nil {
@@ -248,6 +275,9 @@ func readSwarm(ctx context.Context, docker *client.Client) (*state.Swarm, error)
 	}
 	services, err := docker.ServiceList(ctx, client.ServiceListOptions{Status: true})
 	if err != nil {
+		return nil, err
+	}
+	if err := discountLooping(ctx, docker, services.Items); err != nil {
 		return nil, err
 	}
 	for i := range services.Items { // a plugin's service has no container, and it is not ours
