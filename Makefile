@@ -55,8 +55,8 @@ fuzz: ## feed every parser nonsense, FUZZ_TIME (10m) each
 soak: build ## form the cluster fresh SOAK_RUNS times (20), with slow first members among them
 	@bin/rmqbench soak --runs $${SOAK_RUNS:-20}
 
-chaos: build ## replace each host ROUNDS times (10), and roll changes, under load; hours
-	@ROUNDS=$${ROUNDS:-10} $(GO) test -tags lab,chaos -count=1 -timeout 24h -v -run UnderLoad ./provision/e2e
+chaos: build ## replace each host ROUNDS times (10), and roll changes, under load; twenty applies at once; hours
+	@ROUNDS=$${ROUNDS:-10} $(GO) test -tags lab,chaos -count=1 -timeout 24h -v -run 'UnderLoad|ManyApplies' ./provision/e2e
 
 clean: ## take the labs away, and what build made; the lab's images stay in its cache
 	@echo "==> clean"

@@ -25,7 +25,6 @@ func TestDebianAfterAKilledApply(t *testing.T) {
 	}
 	checkCluster(t, l)
 	t.Run("drift is mended, and nothing else is touched", func(t *testing.T) { testDrift(t, l) })
-	t.Run("of many applies one works", func(t *testing.T) { testLock(t, l) })
 	t.Run("a killed apply leaves no lock", func(t *testing.T) { testKilledHolder(t, l) })
 	t.Run("destroy", func(t *testing.T) { testDestroy(t, l) })
 }
