@@ -12,13 +12,13 @@ import (
 	"github.com/rmqprov/rmqprov/provision/e2e/lab"
 )
 
-// A host dies and another takes its place. Then it is powered on again: it finds a swarm, a Consul
-// and a RabbitMQ that have forgotten it, and must do them no harm.
 // Where sshd's MaxStartups refuses some of the logins, those fail before they find the lock.
 func TestManyApplies(t *testing.T) {
 	testLock(t, standing(t))
 }
 
+// A host dies and another takes its place. Then it is powered on again: it finds a swarm, a Consul
+// and a RabbitMQ that have forgotten it, and must do them no harm.
 func TestGhostUnderLoad(t *testing.T) {
 	l := standing(t)
 	mustDo(t, l, "up", "--hosts", "4")
