@@ -11,8 +11,9 @@ import (
 )
 
 // electionWithin bounds the wait for a swarm's leader. Where that is gone, the
-// managers elect another within seconds, as long as most of them are there.
-const electionWithin = 15 * time.Second
+// managers elect another, as long as most of them are there: within 20 s where it
+// lost its power and said no goodbye (ten to twenty ticks of a second each).
+const electionWithin = 25 * time.Second
 
 // errUnled is said of a manager that does not say which swarm it manages: there
 // is no leader, or its Docker has only just started.

@@ -19,7 +19,7 @@ func TestAwaitLeader(t *testing.T) {
 		"at once":        {0, nil, nil, 0},
 		"another error":  {0, errors.ErrUnsupported, errors.ErrUnsupported, 0},
 		"an election":    {2900 * time.Millisecond, nil, nil, 3 * time.Second},
-		"never a leader": {time.Hour, nil, noLeader, 15300 * time.Millisecond},
+		"never a leader": {time.Hour, nil, noLeader, 25200 * time.Millisecond},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
