@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -60,18 +61,45 @@ func (h *Host) dial(ctx context.Context) (*connection, error) {
 	if err := h.reachBastion(ctx); err != nil {
 		return nil, err
 	}
-	a, err := h.newAttempt(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	defer a.end()
-	client, err := a.run(h.via)
+	client, err := h.attempts(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	conn := newConnection(s, client, h.target.SudoPassword)
 	go conn.watch(h.keepAlive)
 	return conn, nil
+}
+
+// attempts tries again, within the time of one dial, where sshd cut the handshake:
+// it does so to some while many log in at once (MaxStartups) and while it starts.
+func (h *Host) attempts(ctx context.Context, s settings) (*ssh.Client, error) {
+	deadline := time.Now().Add(s.timeout)
+	for wait := 250 * time.Millisecond; ; wait *= 2 {
+		client, err := h.dialOn(ctx, s)
+		if err == nil || !wasCut(err) || time.Now().Add(wait).After(deadline) {
+			return client, err
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+// wasCut says that the other end closed the connection in the handshake.
+func wasCut(err error) bool {
+	failed, ok := errors.AsType[*ConnectError](err)
+	return ok && failed.Doing == "SSH handshake" && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET))
+}
+
+func (h *Host) dialOn(ctx context.Context, s settings) (*ssh.Client, error) {
+	a, err := h.newAttempt(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	defer a.end()
+	return a.run(h.via)
 }
 
 func (h *Host) newAttempt(ctx context.Context, s settings) (*attempt, error) {
