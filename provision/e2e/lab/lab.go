@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Lab is a set of hosts on this machine.
@@ -125,13 +126,20 @@ func (l *Lab) Rmqprov(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Apply applies the lab's inventory, and returns what it printed.
+// Apply makes the cluster, and returns what rmqprov printed. From OpenSSH 9.8 on, sshd refuses for
+// a while who has just broken a connection off (PerSourcePenalties), as a killed run has: what is
+// refused so is tried again for up to three minutes, as an operator would.
 func (l *Lab) Apply(ctx context.Context) (string, error) {
-	out, err := l.Rmqprov(ctx, "apply", "--yes", l.Inventory()).CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("rmqprov apply: %w:\n%s", err, out)
+	for end := time.Now().Add(3 * time.Minute); ; {
+		out, err := l.Rmqprov(ctx, "apply", "--yes", l.Inventory()).CombinedOutput()
+		if err == nil {
+			return string(out), nil
+		}
+		if !bytes.Contains(out, []byte("sshd cut the handshake")) || time.Now().After(end) {
+			return "", fmt.Errorf("rmqprov apply: %w:\n%s", err, out)
+		}
+		time.Sleep(time.Second)
 	}
-	return string(out), nil
 }
 
 // Secret is the value of a secret of the cluster, such as "haproxy/stats_password".
