@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -163,22 +164,40 @@ func (a *attempt) shakeHands(raw net.Conn) (ssh.Conn, <-chan ssh.NewChannel, <-c
 	leave := sync.OnceFunc(func() { <-handshakes })
 	defer leave()
 	defer time.AfterFunc(handshakePatience, leave).Stop()
-	return ssh.NewClientConn(&greeted{raw, first}, a.address(), a.config())
+	conn := &greeted{Conn: raw, first: first}
+	c, channels, requests, err := ssh.NewClientConn(conn, a.address(), a.config())
+	if err != nil {
+		err = conn.turnedAway(err)
+	}
+	return c, channels, requests, err
 }
 
 // greeted is a connection of which the first bytes were read already.
 type greeted struct {
 	net.Conn
 	first []byte
+	heard []byte // the first that came, up to bannerKept
 }
 
-func (g *greeted) Read(p []byte) (int, error) {
-	if len(g.first) == 0 {
-		return g.Conn.Read(p)
+func (g *greeted) Read(p []byte) (n int, err error) {
+	if len(g.first) > 0 {
+		n = copy(p, g.first)
+		g.first = g.first[n:]
+	} else {
+		n, err = g.Conn.Read(p)
 	}
-	n := copy(p, g.first)
-	g.first = g.first[n:]
-	return n, nil
+	g.heard = append(g.heard, p[:min(n, bannerKept-len(g.heard))]...)
+	return n, err
+}
+
+// turnedAway adds to err what was said in place of a version: OpenSSH's sshd
+// gives its reason in a line before it closes the connection of whom it does not
+// let in ("Exceeded MaxStartups", "Not allowed at this time"; sshd.c).
+func (g *greeted) turnedAway(err error) error {
+	if len(g.heard) == 0 || bytes.Contains(g.heard, []byte("SSH-")) {
+		return err
+	}
+	return fmt.Errorf("it said %q: %w", tail(g.heard), err)
 }
 
 // enterHandshake waits until it may shake hands. Meanwhile the clock stands

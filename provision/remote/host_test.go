@@ -90,10 +90,13 @@ func TestDialErrors(t *testing.T) {
 	defer silent.Close()
 	at := func(l net.Listener) Target {
 		return Target{Name: "node-1", Address: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, User: "ec2-user",
-			Identity: newKeyPair(t, "").file, ConfigFile: "none", DialTimeout: 100 * time.Millisecond}
+			Identity: newKeyPair(t, "").file, ConfigFile: "none"}
 	}
 	cutting := newServer(t)
 	cutting.cutFirst = 1000
+	full, penal := newServer(t), newServer(t)
+	full.cutFirst, full.turnsAway = 1000, "Exceeded MaxStartups\r\n"
+	penal.cutFirst, penal.turnsAway = 1000, "Not allowed at this time\r\n"
 	for _, tt := range []struct {
 		name   string
 		target Target
@@ -102,9 +105,12 @@ func TestDialErrors(t *testing.T) {
 		{"refused", at(closed), "connection refused. The machine answers but nothing listens there"},
 		{"silent", at(silent), "SSH handshake: no answer in time (100ms). Is the machine up"},
 		{"cut", cutting.target(), "sshd cut the handshake"},
+		{"full", full.target(), `it said "Exceeded MaxStartups"`},
+		{"penalised", penal.target(), "PerSourcePenalties"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			checkLeaks(t)
+			tt.target.DialTimeout = 100 * time.Millisecond
 			_, err := Dial(t.Context(), tt.target)
 			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "node-1 (ec2-user@127.0.0.1:") || !IsTransient(err) {
 				t.Errorf("%v (transient %v)", err, IsTransient(err))

@@ -64,6 +64,7 @@ type server struct {
 	refuse      atomic.Int32 // refuse that many session channels first
 	noise       string       // what the user's rc files print
 	cutFirst    int32        // close that many connections before the handshake
+	turnsAway   string       // what it says before it closes them
 	ignoreTERM  bool         // as OpenSSH before 7.9 passes no signals on
 	sftpBreak   atomic.Int64 // close the connection after so many bytes to the SFTP server
 
@@ -144,6 +145,7 @@ func (s *server) accept() {
 		}
 		s.accepted.Add(1)
 		if atomic.AddInt32(&s.cutFirst, -1) >= 0 {
+			io.WriteString(raw, s.turnsAway)
 			raw.Close()
 			continue
 		}

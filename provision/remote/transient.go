@@ -105,6 +105,8 @@ func connectAdvice(err error) string {
 		return "The machine answers but nothing listens there: is sshd running (it may still boot), and is the port right?"
 	case errors.Is(err, errDialTimeout), errors.Is(err, syscall.ETIMEDOUT), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return "Is the machine up, the address right, and is port 22 open to this machine (security group, firewall, VPN)?"
+	case strings.Contains(err.Error(), `it said "Not allowed at this time"`):
+		return "sshd lets nobody in from this machine for a while, after logins from here that failed or broke off (PerSourcePenalties in its sshd_config): wait a minute; its log on the host names what it counted"
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF):
 		return "sshd cut the handshake: it may be starting, or refuse more logins at once (MaxStartups)"
 	}
