@@ -176,7 +176,9 @@ func (a *attempt) shakeHands(raw net.Conn) (ssh.Conn, <-chan ssh.NewChannel, <-c
 type greeted struct {
 	net.Conn
 	first []byte
-	heard []byte // the first that came, up to bannerKept
+
+	mu    sync.Mutex // a failed handshake may still be reading
+	heard []byte     // the first that came, up to bannerKept
 }
 
 func (g *greeted) Read(p []byte) (n int, err error) {
@@ -186,6 +188,8 @@ func (g *greeted) Read(p []byte) (n int, err error) {
 	} else {
 		n, err = g.Conn.Read(p)
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.heard = append(g.heard, p[:min(n, bannerKept-len(g.heard))]...)
 	return n, err
 }
@@ -194,6 +198,8 @@ func (g *greeted) Read(p []byte) (n int, err error) {
 // gives its reason in a line before it closes the connection of whom it does not
 // let in ("Exceeded MaxStartups", "Not allowed at this time"; sshd.c).
 func (g *greeted) turnedAway(err error) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if len(g.heard) == 0 || bytes.Contains(g.heard, []byte("SSH-")) {
 		return err
 	}

@@ -201,5 +201,5 @@ func (f Facts) daemon() string {
 		return ""
 	}
 	const path = "/etc/docker/daemon.json"
-	return fmt.Sprintf("file\t644 root root %s %s\ncontent\t%s %s\n", strings.Repeat("0", 64), path, base64.StdEncoding.EncodeToString([]byte(f.Daemon)), path)
+	return fmt.Sprintf("sum\t%s %s\nfile\t644 root root %s\ncontent\t%s %s\n", strings.Repeat("0", 64), path, path, base64.StdEncoding.EncodeToString([]byte(f.Daemon)), path)
 }

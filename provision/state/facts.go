@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -50,6 +51,8 @@ func ParseFacts(answer []byte) (Facts, error) {
 			return f, fmt.Errorf("the host's answer has a wrong %s: %s", clip(key), clip(err.Error())) // an error may quote a whole line
 		}
 	}
+	// A file that went away while it was described is none.
+	maps.DeleteFunc(f.Files, func(_ string, file File) bool { return file.SHA256 == "" || file.Mode == "" })
 	return f, lines.Err()
 }
 
@@ -108,6 +111,8 @@ func (f *Facts) set(key, value string) (err error) {
 		f.NodeID, err = nodeID(value)
 	case "file":
 		err = f.setFile(value)
+	case "sum":
+		err = f.setSum(value)
 	case "content":
 		err = f.setContent(value)
 	}
@@ -154,15 +159,27 @@ func nodeID(encoded string) (string, error) {
 	return certificate.Subject.CommonName, nil
 }
 
-// setFile reads "mode owner group sha256 path".
+// setFile reads "mode owner group path".
 func (f *Facts) setFile(value string) error {
-	w := strings.SplitN(value, " ", 5)
-	if len(w) != 5 {
-		return fmt.Errorf("%q is not five words", clip(value))
+	w := strings.SplitN(value, " ", 4)
+	if len(w) != 4 {
+		return fmt.Errorf("%q is not four words", clip(value))
 	}
-	file := f.Files[w[4]]
-	file.Mode, file.Owner, file.Group, file.SHA256 = w[0], w[1], w[2], w[3]
-	f.Files[w[4]] = file
+	file := f.Files[w[3]]
+	file.Mode, file.Owner, file.Group = w[0], w[1], w[2]
+	f.Files[w[3]] = file
+	return nil
+}
+
+// setSum reads "sha256 path".
+func (f *Facts) setSum(value string) error {
+	sum, path, ok := strings.Cut(value, " ")
+	if !ok {
+		return fmt.Errorf("%q is not two words", clip(value))
+	}
+	file := f.Files[path]
+	file.SHA256 = sum
+	f.Files[path] = file
 	return nil
 }
 

@@ -9,8 +9,7 @@ echo rmqprov-facts-begin
   [ -r /etc/os-release ] && . /etc/os-release
   say os.id "$ID"; say os.version "$VERSION_ID"; say os.like "$ID_LIKE"; say os.pretty "$PRETTY_NAME"
 )
-say arch "$(uname -m)"
-say hostname "$(uname -n)"
+uname -nm | while read -r name machine; do say hostname "$name"; say arch "$machine"; done
 say clock "$(date +%s)"
 
 if command -v cloud-init >/dev/null 2>&1; then
@@ -52,12 +51,19 @@ say docker "${load:-none} ${file:-none} ${active:-none}"
 # stopped cannot be asked.
 root=$(sed -n 's/.*"data-root" *: *"\([^"]*\)".*/\1/p' /etc/docker/daemon.json 2>/dev/null)
 certificate=${root:-/var/lib/docker}/swarm/certificates/swarm-node.crt
-[ ! -r "$certificate" ] || say swarm-node "$(base64 <"$certificate" | tr -d '\n')"
+[ ! -r "$certificate" ] || say swarm-node "$(base64 -w 0 <"$certificate")"
 
+# One program says it of all files: what a host needs to start one is most of what this script costs.
+asked=$#
 for path; do
-  [ -f "$path" ] || continue
-  sum=$(sha256sum <"$path") || continue
-  say file "$(stat -c '%a %U %G' "$path") ${sum%% *} $path"
-  case $path in *daemon.json|/var/lib/rmqprov/*/last.json) say content "$(base64 <"$path" | tr -d '\n') $path" ;; esac
+  [ ! -f "$path" ] || set -- "$@" "$path"
+done
+shift "$asked"
+if [ $# -gt 0 ]; then
+  sha256sum -- "$@" 2>/dev/null | while read -r sum path; do say sum "$sum $path"; done
+  stat -c 'file	%a %U %G %n' -- "$@" 2>/dev/null
+fi
+for path; do
+  case $path in *daemon.json|/var/lib/rmqprov/*/last.json) say content "$(base64 -w 0 <"$path") $path" ;; esac
 done
 echo rmqprov-facts-end

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/base64"
 	"net/netip"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -16,7 +18,7 @@ const answer = "Welcome!\nrmqprov-facts-begin\n" +
 	"os.id\tamzn\nos.version\t2023\nos.like\tfedora\nos.pretty\tAmazon Linux 2023\narch\tx86_64\nhostname\tip-10-0-0-1\n" +
 	"clock\t1700000000\ncloud-init\tdone\naddress\t10.0.0.1/20\ndefault\t10.0.0.1\nresolver\t10.0.0.2\n" +
 	"memory\t1024\ndisk\t2048\ndocker\tloaded enabled active\n" +
-	"file\t644 root root abcd /etc/docker/daemon.json\ncontent\te30= /etc/docker/daemon.json\n" +
+	"sum\tabcd /etc/docker/daemon.json\nfile\t644 root root /etc/docker/daemon.json\ncontent\te30= /etc/docker/daemon.json\n" +
 	"rmqprov-facts-end\nbye\n"
 
 func TestParseFactsReadsAWholeAnswer(t *testing.T) {
@@ -59,8 +61,12 @@ func TestParseFactsRefusesHalfAnAnswer(t *testing.T) {
 
 // The script and the parser must agree: the script is run here, for real.
 func TestTheScriptSaysWhatTheParserReads(t *testing.T) {
+	spaced := filepath.Join(t.TempDir(), "a b")
+	if err := os.WriteFile(spaced, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, shell := range []string{"sh", "bash"} {
-		cmd := exec.Command(shell, "-s", "--", "/etc/os-release", "/no such file")
+		cmd := exec.Command(shell, "-s", "--", "/etc/os-release", "/no such file", spaced)
 		cmd.Stdin = strings.NewReader(FactsScript)
 		out, err := cmd.Output()
 		if err != nil {
@@ -73,7 +79,7 @@ func TestTheScriptSaysWhatTheParserReads(t *testing.T) {
 		if f.OS.ID == "" || f.Arch == "" || f.Memory == 0 || f.Clock == 0 || f.Hostname == "" {
 			t.Errorf("%s: facts are missing in\n%s", shell, out)
 		}
-		if file := f.Files["/etc/os-release"]; len(file.SHA256) != 64 || len(f.Files) != 1 {
+		if file := f.Files["/etc/os-release"]; len(file.SHA256) != 64 || f.Files[spaced].Mode != "600" || len(f.Files) != 2 {
 			t.Errorf("%s: files are %v", shell, f.Files)
 		}
 	}
@@ -108,7 +114,7 @@ func TestParseFactsKnowsTheNodeOfAStoppedEngine(t *testing.T) {
 // makes no more of an answer than is in it, and that it refuses one without an end.
 func FuzzParseFacts(f *testing.F) {
 	f.Add([]byte(answer))
-	f.Add([]byte("rmqprov-facts-begin\nfile\ta b c d e\nrmqprov-facts-end"))
+	f.Add([]byte("rmqprov-facts-begin\nfile\ta b c d e\nsum\ta d e\nrmqprov-facts-end"))
 	f.Add([]byte("rmqprov-facts-begin\ncontent\te30= /a b\nmemory\t99999999999999999999\nrmqprov-facts-end"))
 	f.Add([]byte("rmqprov-facts-begin\naddress\tfe80::1%eth0/64\nresolver\t::ffff:10.0.0.1\r\nrmqprov-facts-end"))
 	f.Fuzz(func(t *testing.T, answer []byte) {
