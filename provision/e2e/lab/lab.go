@@ -126,9 +126,10 @@ func (l *Lab) Rmqprov(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Apply makes the cluster, and returns what rmqprov printed. From OpenSSH 9.8 on, sshd refuses for
-// a while who has just broken a connection off (PerSourcePenalties), as a killed run has: what is
-// refused so is tried again for up to three minutes, as an operator would.
+// Apply makes the cluster, and returns what rmqprov printed. A host's sshd that cuts the handshakes
+// for longer than rmqprov dials again is tried for up to three minutes, as an operator would, and
+// what it wrote into its journal meanwhile is told: twice in three runs one did so after a run had
+// been killed, and why is not known yet.
 func (l *Lab) Apply(ctx context.Context) (string, error) {
 	for end := time.Now().Add(3 * time.Minute); ; {
 		out, err := l.Rmqprov(ctx, "apply", "--yes", l.Inventory()).CombinedOutput()
@@ -138,7 +139,17 @@ func (l *Lab) Apply(ctx context.Context) (string, error) {
 		if !bytes.Contains(out, []byte("sshd cut the handshake")) || time.Now().After(end) {
 			return "", fmt.Errorf("rmqprov apply: %w:\n%s", err, out)
 		}
+		l.tellRefusal(ctx, out)
 		time.Sleep(time.Second)
+	}
+}
+
+// tellRefusal logs what rmqprov said of an sshd that refused it, and the last that each sshd said.
+func (l *Lab) tellRefusal(ctx context.Context, said []byte) {
+	fmt.Fprintf(l.log, "apply was refused, and is run again:\n%s", said)
+	for _, h := range l.hosts {
+		journal, err := l.Root(ctx, h.Name, "journalctl -t sshd -t sshd-session -o short-precise --no-pager -n 20; uptime\n")
+		fmt.Fprintf(l.log, "sshd of %s: %s%v\n", h.Name, journal, err)
 	}
 }
 
