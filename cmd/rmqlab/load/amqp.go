@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -55,6 +56,12 @@ func (l Login) Dial(ctx context.Context, host string) (Link, error) {
 		<-closed
 		close(a.lost)
 	}()
+	blockings := conn.NotifyBlocked(make(chan amqp.Blocking))
+	go func() {
+		for b := range blockings {
+			a.blocked.Store(b.Active)
+		}
+	}()
 	return a, nil
 }
 
@@ -72,6 +79,8 @@ type amqpLink struct {
 	lost chan struct{}
 	once sync.Once
 
+	blocked atomic.Bool
+
 	consuming []consumer
 }
 
@@ -79,6 +88,8 @@ type consumer struct {
 	channel *amqp.Channel
 	tag     string
 }
+
+func (a *amqpLink) Blocked() bool { return a.blocked.Load() }
 
 func (a *amqpLink) Lost() <-chan struct{} { return a.lost }
 

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"sync"
 	"time"
 )
@@ -53,8 +54,9 @@ func (l *ledger) confirmed(number int, now time.Time) {
 	defer l.mu.Unlock()
 	l.reach(number)
 	if l.ended.IsZero() {
-		l.tell("publisher", l.confirms.tick(now))
-		l.byQueue[number%len(l.queues)].confirms.tick(now)
+		q := number % len(l.queues)
+		l.tell("publisher", "", l.confirms.tick(now))
+		l.tell("publisher", l.queues[q], l.byQueue[q].confirms.tick(now))
 	}
 	if l.isThere[number] {
 		return
@@ -74,8 +76,9 @@ func (l *ledger) consumed(number int, now time.Time) {
 	l.reach(number)
 	l.counts.consumed++
 	if l.ended.IsZero() {
-		l.tell("consumer", l.takes.tick(now))
-		l.byQueue[number%len(l.queues)].takes.tick(now)
+		q := number % len(l.queues)
+		l.tell("consumer", "", l.takes.tick(now))
+		l.tell("consumer", l.queues[q], l.byQueue[q].takes.tick(now))
 	}
 	if l.came[number] < 255 {
 		l.came[number]++
@@ -100,9 +103,10 @@ func (l *ledger) count(n *int) {
 	*n++
 }
 
-func (l *ledger) tell(side string, p Pause) {
+// tell tells a pause of one queue, or of all with "".
+func (l *ledger) tell(side, queue string, p Pause) {
 	if p.Length() >= worthTelling {
-		l.say("the %s paused %.1f s", side, p.Seconds)
+		l.say("the %s of %s paused %.1f s", side, cmp.Or(queue, "all queues"), p.Seconds)
 	}
 }
 

@@ -20,6 +20,8 @@ type Link interface {
 	Consume(queue string) (<-chan Delivery, error)
 	// Leave asks for no more deliveries. Those on their way still come.
 	Leave()
+	// Blocked says that the broker takes no messages for now, because of an alarm.
+	Blocked() bool
 	// Lost is closed when the connection is lost or was closed.
 	Lost() <-chan struct{}
 	// Close ends the connection at once; it does not wait for the other side.

@@ -17,6 +17,7 @@ type broker struct {
 	cutsAfter  int           // a link is cut when it has taken so many messages; 0: never
 	silentHost string        // whoever publishes there gets no answer
 	stalls     time.Duration // 5 s after the first message nothing is answered for so long
+	blocks     bool          // it says so, and stalls because of an alarm
 
 	mu     sync.Mutex
 	queues map[string]chan []byte
@@ -54,6 +55,7 @@ type fakeLink struct {
 	leave  sync.Once
 }
 
+func (l *fakeLink) Blocked() bool         { return l.broker.blocks && l.broker.stall() > 0 }
 func (l *fakeLink) Lost() <-chan struct{} { return l.lost }
 func (l *fakeLink) Close()                { l.close.Do(func() { close(l.lost) }) }
 func (l *fakeLink) Leave()                { l.leave.Do(func() { close(l.left) }) }
@@ -222,6 +224,17 @@ func TestRunMeasuresPauses(t *testing.T) {
 	}
 	if len(r.Publisher.Pauses) != 1 || r.Publisher.Pauses[0] != p || !strings.Contains(said, "paused") {
 		t.Errorf("listed are %v; said was %q", r.Publisher.Pauses, said)
+	}
+}
+
+// A broker that says that it takes nothing for now is waited for, however long that is.
+func TestRunWaitsForAnAlarm(t *testing.T) {
+	r, _ := runFor(t, &broker{stalls: 3 * confirmWithin, blocks: true}, 30*time.Second, "a", "b", "c")
+	if r.Lost+r.Reconnects+r.Republished != 0 || r.Confirmed != r.Published || r.Err() != nil {
+		t.Errorf("%+v, %v", r, r.Err())
+	}
+	if p := r.Publisher.Longest.Length(); p < 14*time.Second || p > 16*time.Second {
+		t.Errorf("nothing was taken for 15 s, and the publisher paused %s", p)
 	}
 }
 

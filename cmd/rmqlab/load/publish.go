@@ -14,6 +14,9 @@ const (
 	// an overloaded cluster confirms late would be published again, which overloads it more.
 	confirmWithin = 5 * time.Second
 
+	// watchEvery is how often a connection is looked at.
+	watchEvery = 50 * time.Millisecond
+
 	// window bounds the unconfirmed messages of a connection and queue, and so what is published
 	// again when it fails.
 	window = 500
@@ -31,7 +34,7 @@ func (r *run) publish(ctx, leave context.Context, link Link) error {
 		if err != nil {
 			return err
 		}
-		lanes = append(lanes, &lane{run: r, queue: q, out: out, dog: d, ended: ctx.Done(), waiting: map[uint64]message{}, room: make(chan struct{}, window)})
+		lanes = append(lanes, &lane{run: r, queue: q, link: link, out: out, dog: d, ended: ctx.Done(), waiting: map[uint64]message{}, room: make(chan struct{}, window)})
 	}
 	var all sync.WaitGroup
 	for _, l := range lanes {
@@ -61,6 +64,7 @@ func cancelWith(cancel context.CancelCauseFunc, err error) {
 type lane struct {
 	run   *run
 	queue string
+	link  Link
 	out   Outbox
 	dog   *watchdog
 	ended <-chan struct{} // closed with the run
@@ -79,6 +83,11 @@ func (l *lane) send(ctx, leave context.Context) error {
 			return nil
 		case <-ctx.Done():
 			return nil
+		}
+		for l.link.Blocked() {
+			if !pause(ctx, watchEvery) {
+				return nil
+			}
 		}
 		select {
 		case m := <-l.run.todo[l.queue]:
@@ -192,6 +201,14 @@ func (d *watchdog) heard() {
 	d.since = time.Now()
 }
 
+// excuse lets the time without an answer begin anew: the broker has said why it
+// does not answer.
+func (d *watchdog) excuse() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.since = time.Now()
+}
+
 func (d *watchdog) state() (waiting int, silent time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -201,7 +218,7 @@ func (d *watchdog) state() (waiting int, silent time.Duration) {
 // watch returns when the connection is lost or silent for too long, or, once it is to be left,
 // when everything is answered.
 func (d *watchdog) watch(ctx, leave context.Context, link Link) error {
-	ticks := time.NewTicker(50 * time.Millisecond)
+	ticks := time.NewTicker(watchEvery)
 	defer ticks.Stop()
 	for {
 		select {
@@ -210,6 +227,9 @@ func (d *watchdog) watch(ctx, leave context.Context, link Link) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-ticks.C:
+		}
+		if link.Blocked() {
+			d.excuse()
 		}
 		waiting, silent := d.state()
 		if waiting > 0 && silent > confirmWithin {
