@@ -63,7 +63,7 @@ It brings its own Docker engine and disturbs none that is there.`,
 	t := &target{}
 	root.PersistentFlags().StringVar(&t.name, "name", defaultName, "which lab; several can run side by side")
 	root.PersistentFlags().StringVar(&t.dir, "dir", "", "where the lab's key, known_hosts, lab.hcl and env are (default .lab)")
-	root.AddCommand(upCommand(t), downCommand(t), statusCommand(t), replaceCommand(t), loadCommand(t), sshCommand(t), consoleCommand(t), imagesCommand(t), engineCommand())
+	root.AddCommand(upCommand(t), downCommand(t), statusCommand(t), replaceCommand(t), loadCommand(t), sshCommand(t), consoleCommand(t), imagesCommand(t), engineCommand(), daysCommand())
 	root.AddCommand(faultCommands(t)...)
 	return root
 }

@@ -33,7 +33,7 @@ func TestUsageErrors(t *testing.T) {
 }
 
 func TestVerbs(t *testing.T) {
-	want := strings.Fields("block console cut down engine freeze heal images kill load replace ssh start status thaw throttle unblock up")
+	want := strings.Fields("block console cut days down engine freeze heal images kill load replace ssh start status thaw throttle unblock up")
 	var got []string
 	for _, c := range command().Commands() {
 		if c.Name() != "help" && c.Name() != "completion" {

@@ -30,13 +30,27 @@ func (l *Lab) InventoryWithout(dir, host string) (string, error) {
 	return path, os.WriteFile(path, block.ReplaceAll(text, nil), 0o600)
 }
 
-// Settled is nil when Docker's swarm, Consul and RabbitMQ have the lab's three hosts for members
-// and nobody else, every quorum queue has three replicas on line, and their leaders are spread
-// evenly. RabbitMQ's statistics lag some seconds behind, and so long it waits.
+// Settled is nil when the lab's three hosts are Standing, and the leaders of queues are spread
+// evenly.
 func (l *Lab) Settled(ctx context.Context, password string) error {
+	return l.await(ctx, password, evenly)
+}
+
+// Standing is nil when Docker's swarm, Consul and RabbitMQ have the lab's three hosts for members
+// and nobody else, and every quorum queue has three replicas on line. RabbitMQ's statistics lag
+// some seconds behind, and so long it waits.
+func (l *Lab) Standing(ctx context.Context, password string) error {
+	return l.await(ctx, password, func(map[string]int) error { return nil })
+}
+
+func (l *Lab) await(ctx context.Context, password string, spread func(leads map[string]int) error) error {
 	var err error
 	for range 10 {
-		if err = errors.Join(l.Whole(ctx), l.swarmNodes(ctx), l.consulCatalog(ctx), l.queues(ctx, password)); err == nil {
+		leads, unfit := l.queues(ctx, password)
+		if unfit == nil {
+			unfit = spread(leads)
+		}
+		if err = errors.Join(l.Whole(ctx), l.swarmNodes(ctx), l.consulCatalog(ctx), unfit); err == nil {
 			return nil
 		}
 		time.Sleep(3 * time.Second)
@@ -72,8 +86,8 @@ func (l *Lab) consulCatalog(ctx context.Context) error {
 	return nil
 }
 
-// queues asks for the replicas of every quorum queue.
-func (l *Lab) queues(ctx context.Context, password string) error {
+// queues asks for the replicas of every quorum queue, and counts how many each member leads.
+func (l *Lab) queues(ctx context.Context, password string) (leads map[string]int, err error) {
 	var nodes []struct {
 		Name    string
 		Drained bool `json:"being_drained"`
@@ -84,15 +98,15 @@ func (l *Lab) queues(ctx context.Context, password string) error {
 	}
 	base := "http://" + l.hosts[0].Address + ":15672/api/"
 	if err := errors.Join(getJSON(ctx, base+"nodes", "admin", password, &nodes), getJSON(ctx, base+"queues", "admin", password, &queues)); err != nil {
-		return err
+		return nil, err
 	}
 	if len(nodes) != 3 {
-		return fmt.Errorf("RabbitMQ knows %d members, want 3: %v", len(nodes), nodes)
+		return nil, fmt.Errorf("RabbitMQ knows %d members, want 3: %v", len(nodes), nodes)
 	}
-	leads := map[string]int{}
+	leads = map[string]int{}
 	for _, n := range nodes {
 		if n.Drained {
-			return fmt.Errorf("member %s is drained", n.Name)
+			return nil, fmt.Errorf("member %s is drained", n.Name)
 		}
 		leads[n.Name] = 0
 	}
@@ -101,11 +115,11 @@ func (l *Lab) queues(ctx context.Context, password string) error {
 			continue
 		}
 		if len(q.Members) != 3 || len(q.Online) != 3 {
-			return fmt.Errorf("queue %s has replicas on %v, of which %v are on line", q.Name, q.Members, q.Online)
+			return nil, fmt.Errorf("queue %s has replicas on %v, of which %v are on line", q.Name, q.Members, q.Online)
 		}
 		leads[q.Leader]++
 	}
-	return evenly(leads)
+	return leads, nil
 }
 
 func evenly(leads map[string]int) error {
