@@ -2,20 +2,18 @@ package provision
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/rmqprov/rmqprov/provision/plan"
-	"github.com/rmqprov/rmqprov/provision/remote"
 )
 
 // Outcome is how a step ended.
 type Outcome struct {
 	Step    plan.Step
 	Kind    EventKind // Done, Failed or Skipped
-	Err     error     // of a failed step
+	Err     error     // of a failed step; of a skipped one, what stopped the run, unless that was an interrupt
 	Because plan.ID   // of a skipped step: the step that kept it from being done; "" when the run was stopped
 	Took    time.Duration
 }
@@ -52,6 +50,8 @@ type walker struct {
 	emit  func(Event)
 	stop  <-chan struct{} // closed: begin no new steps
 	slots chan struct{}   // bounds the steps at work; taken only once a step's dependencies are met
+
+	allowed func(context.Context) error // waits until a step may begin; its error says why none will any more
 }
 
 type node struct {
@@ -88,7 +88,7 @@ func (w *walker) do(ctx context.Context, s plan.Step, nodes map[plan.ID]*node) O
 		before := nodes[id]
 		<-before.done
 		if before.outcome.Kind != Done {
-			return Outcome{Step: s, Kind: Skipped, Because: rootOf(before.outcome)}
+			return skippedBecause(s, before.outcome)
 		}
 	}
 	select {
@@ -104,24 +104,29 @@ func (w *walker) do(ctx context.Context, s plan.Step, nodes map[plan.ID]*node) O
 		return Outcome{Step: s, Kind: Skipped}
 	default:
 	}
+	if err := w.allowed(ctx); err != nil {
+		return Outcome{Step: s, Kind: Skipped, Err: err}
+	}
 	return w.attempt(ctx, s)
 }
 
-// rootOf names the step that failed first, not the last of those skipped
-// because of it.
-func rootOf(o Outcome) plan.ID {
-	if o.Kind == Skipped {
-		return o.Because
+// skippedBecause is the outcome of a step that waits for one that was not done.
+// It names what failed first, not the last of those skipped because of it.
+func skippedBecause(s plan.Step, before Outcome) Outcome {
+	if before.Kind == Skipped {
+		return Outcome{Step: s, Kind: Skipped, Because: before.Because, Err: before.Err}
 	}
-	return o.Step.ID
+	return Outcome{Step: s, Kind: Skipped, Because: before.Step.ID}
 }
 
-// attempts bounds how often a step is done again after a lost connection.
-// Steps are idempotent, so doing one twice is safe.
-const attempts = 4
+// againWithin bounds how long after its first failure a step is still done again
+// where that may pass: a Docker that restarts, a connection that was lost. Steps
+// are idempotent, so doing one twice is safe.
+const againWithin = time.Minute
 
 func (w *walker) attempt(ctx context.Context, s plan.Step) Outcome {
 	began := time.Now()
+	var until time.Time
 	w.emit(Event{Time: began, Kind: Started, Step: s.ID, Host: s.Host, Message: s.Summary})
 	say := func(line string) {
 		w.emit(Event{Time: time.Now(), Kind: Output, Step: s.ID, Host: s.Host, Elapsed: time.Since(began), Message: line})
@@ -131,12 +136,18 @@ func (w *walker) attempt(ctx context.Context, s plan.Step) Outcome {
 		if err == nil {
 			return Outcome{Step: s, Kind: Done, Took: time.Since(began)}
 		}
-		if try == attempts || ctx.Err() != nil || !remote.IsTransient(err) {
+		if until.IsZero() {
+			until = time.Now().Add(againWithin)
+		}
+		if ctx.Err() != nil {
+			err = fmt.Errorf("interrupted: %w", err)
+		}
+		if ctx.Err() != nil || time.Now().After(until) || !mayPass(err) {
 			return Outcome{Step: s, Kind: Failed, Err: err, Took: time.Since(began)}
 		}
 		w.emit(Event{Time: time.Now(), Kind: Retry, Step: s.ID, Host: s.Host, Elapsed: time.Since(began), Message: err.Error()})
-		if pause(ctx, time.Duration(try)*time.Second) != nil {
-			return Outcome{Step: s, Kind: Failed, Err: errors.Join(err, ctx.Err()), Took: time.Since(began)}
+		if pause(ctx, time.Duration(min(try, 5))*time.Second) != nil {
+			return Outcome{Step: s, Kind: Failed, Err: fmt.Errorf("interrupted: %w", err), Took: time.Since(began)}
 		}
 	}
 }
@@ -144,6 +155,8 @@ func (w *walker) attempt(ctx context.Context, s plan.Step) Outcome {
 func (w *walker) tell(o Outcome) {
 	e := Event{Time: time.Now(), Kind: o.Kind, Step: o.Step.ID, Host: o.Step.Host, Elapsed: o.Took}
 	switch {
+	case o.Kind == Skipped && o.Err != nil:
+		e.Message = "not begun, because " + o.Err.Error()
 	case o.Err != nil:
 		e.Message = o.Err.Error()
 	case o.Kind == Skipped && o.Because != "":
@@ -164,4 +177,13 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// unmet words how long something was waited for in vain: as long as it may take,
+// or until the run was interrupted.
+func unmet(ctx context.Context, within time.Duration) string {
+	if ctx.Err() == context.Canceled {
+		return "before the run was interrupted"
+	}
+	return fmt.Sprintf("within %s", within)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -18,6 +19,16 @@ type world struct {
 	mu    sync.Mutex
 	order []plan.ID
 	fail  map[plan.ID]error
+	lost  error // of the lock, when a step has failed
+}
+
+func (w *world) allow(context.Context) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.order) > 0 {
+		return w.lost
+	}
+	return nil
 }
 
 func (w *world) run(_ context.Context, s plan.Step, _ func(string)) error {
@@ -28,7 +39,7 @@ func (w *world) run(_ context.Context, s plan.Step, _ func(string)) error {
 }
 
 func walk(ctx context.Context, w *world, stop <-chan struct{}, steps ...plan.Step) Report {
-	walker := &walker{run: w.run, emit: func(Event) {}, stop: stop, slots: make(chan struct{}, 2)}
+	walker := &walker{run: w.run, emit: func(Event) {}, stop: stop, allowed: w.allow, slots: make(chan struct{}, 2)}
 	return walker.walk(ctx, &plan.Plan{Steps: steps})
 }
 
@@ -97,6 +108,70 @@ func TestAStopBeginsNoNewSteps(t *testing.T) {
 	}
 }
 
+func TestALostLockBeginsNoNewSteps(t *testing.T) {
+	lost := errors.New("another run has taken the lock")
+	w := &world{lost: lost}
+	for _, o := range walk(t.Context(), w, nil, plan.Step{ID: "a"}, plan.Step{ID: "b", After: []plan.ID{"a"}}, plan.Step{ID: "c", After: []plan.ID{"b"}}).Outcomes {
+		if want := map[plan.ID]EventKind{"a": Done, "b": Skipped, "c": Skipped}[o.Step.ID]; o.Kind != want || o.Kind == Skipped && o.Err != lost {
+			t.Errorf("%s is %s, because %v", o.Step.ID, o.Kind, o.Err)
+		}
+	}
+}
+
+func TestAStepIsDoneAgainWhileItsDockerRestarts(t *testing.T) {
+	stopped := errors.New("Cannot connect to the Docker daemon at http://docker.invalid. Is the docker daemon running?")
+	tests := map[string]struct {
+		fails time.Duration // the step, for so long
+		err   error
+		want  EventKind
+		tries int
+	}{
+		"it is back":    {20 * time.Second, unavailable{stopped}, Done, 7},
+		"it stays away": {time.Hour, unavailable{stopped}, Failed, 16},
+		"another error": {time.Hour, errors.New("no such image"), Failed, 1},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began, tries := time.Now(), 0
+				run := func(context.Context, plan.Step, func(string)) error {
+					tries++
+					if time.Since(began) < tt.fails {
+						return tt.err
+					}
+					return nil
+				}
+				w := &walker{run: run, emit: func(Event) {}, allowed: (*lock)(nil).await, slots: make(chan struct{}, 1)}
+				o := w.walk(context.Background(), &plan.Plan{Steps: []plan.Step{{ID: "a"}}}).Outcomes[0]
+				if o.Kind != tt.want || tries != tt.tries {
+					t.Errorf("%s after %d tries and %s: %v", o.Kind, tries, time.Since(began), o.Err)
+				}
+			})
+		})
+	}
+}
+
+// unavailable is what Docker's API answers with status 503.
+type unavailable struct{ error }
+
+func (unavailable) Unavailable() {}
+
+func TestABrokenOffStepSaysSo(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	run := func(ctx context.Context, _ plan.Step, _ func(string)) error {
+		ctx, end := context.WithTimeout(ctx, time.Hour)
+		defer end()
+		cancel()
+		<-ctx.Done()
+		return fmt.Errorf("did not hold %s", unmet(ctx, time.Hour))
+	}
+	w := &walker{run: run, emit: func(Event) {}, allowed: (*lock)(nil).await, slots: make(chan struct{}, 1)}
+	err := w.walk(ctx, &plan.Plan{Steps: []plan.Step{{ID: "a"}}}).Outcomes[0].Err
+	if want := "interrupted: did not hold before the run was interrupted"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 func TestSlotsBoundTheStepsAtWork(t *testing.T) {
 	var mu sync.Mutex
 	now, most := 0, 0
@@ -115,7 +190,7 @@ func TestSlotsBoundTheStepsAtWork(t *testing.T) {
 	for i := range 50 {
 		steps = append(steps, plan.Step{ID: plan.ID(fmt.Sprint(i))})
 	}
-	walker := &walker{run: run, emit: func(Event) {}, slots: make(chan struct{}, 3)}
+	walker := &walker{run: run, emit: func(Event) {}, allowed: (*lock)(nil).await, slots: make(chan struct{}, 3)}
 	walker.walk(t.Context(), &plan.Plan{Steps: steps})
 	if most != 3 {
 		t.Errorf("%d steps at once, want 3", most)

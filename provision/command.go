@@ -42,9 +42,16 @@ func (s *Session) runCommand(ctx context.Context, a plan.RunCommand, say func(st
 			mended = time.Now()
 		}
 		if pause(ctx, 300*time.Millisecond) != nil {
-			return fmt.Errorf("did not hold within %s; the last answer was: %s\n→ what runs goes on running; look at the members' logs and run apply again", a.Within, last)
+			return fmt.Errorf("did not hold %s; the last answer was: %s\n→ what runs goes on running; look at the members' logs and run apply again", unmet(ctx, a.Within), orNone(last))
 		}
 	}
+}
+
+func orNone(answer string) string {
+	if answer == "" {
+		return "(none yet)"
+	}
+	return answer
 }
 
 // tryCommand runs a command once in every container concerned.

@@ -97,7 +97,7 @@ func answers(ctx context.Context, m *machine) error {
 			return nil
 		}
 		if pause(ctx, 200*time.Millisecond) != nil {
-			return fmt.Errorf("the Engine on %s did not answer within %s: %w\n→ look at `journalctl -u docker` there", m.Name, answerWithin, err)
+			return fmt.Errorf("the Engine on %s did not answer %s: %w\n→ look at `journalctl -u docker` there", m.Name, unmet(ctx, answerWithin), err)
 		}
 	}
 }

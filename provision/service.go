@@ -113,11 +113,11 @@ func (s *Session) awaitNoTasks(ctx context.Context, id, name string) error {
 		if err == nil && left == 0 {
 			return nil
 		}
-		if err != nil && ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil && !mayPass(err) { // done again as a whole, it would find the service gone and ask for no tasks
 			return fmt.Errorf("asking for the tasks of %s: %w", name, err)
 		}
 		if pause(ctx, 200*time.Millisecond) != nil {
-			return fmt.Errorf("service %s is removed, and %d of its containers still stop after %s\n→ look at `docker ps` on the hosts, and run it again", name, left, runsWithin)
+			return fmt.Errorf("service %s is removed, and %d of its containers did not stop %s\n→ look at `docker ps` on the hosts, and run it again", name, left, unmet(ctx, runsWithin))
 		}
 	}
 }
@@ -192,7 +192,7 @@ func (s *Session) awaitTasks(ctx context.Context, id string, spec swarm.ServiceS
 			last = text
 		}
 		if pause(ctx, 200*time.Millisecond) != nil {
-			return fmt.Errorf("service %s does not run within %s: %s\n→ look at `docker service ps --no-trunc %s` on a manager", spec.Name, runsWithin, last, spec.Name)
+			return fmt.Errorf("service %s did not run %s: %s\n→ look at `docker service ps --no-trunc %s` on a manager", spec.Name, unmet(ctx, runsWithin), last, spec.Name)
 		}
 	}
 }

@@ -44,6 +44,8 @@ type Session struct {
 	patience  time.Duration // how long a connected host may take to say what it is
 	inventory string        // fingerprint of what is being applied; goes into the record
 
+	lock *lock // on the cluster; nil without one
+
 	mu       sync.Mutex
 	managers []string // hosts known to be managers of our swarm, best first
 	unseen   []string // hosts that could not be reached when they were last looked at
@@ -178,7 +180,7 @@ func (s *Session) tryManagers(ctx context.Context, do func(*client.Client) error
 	var err error
 	for _, name := range managers {
 		err = do(s.hosts[name].docker)
-		if err == nil || !remote.IsTransient(err) || ctx.Err() != nil {
+		if err == nil || !mayPass(err) || ctx.Err() != nil {
 			break
 		}
 	}
@@ -193,7 +195,7 @@ func (s *Session) Apply(ctx context.Context, p *plan.Plan, stop <-chan struct{},
 	if parallel == 0 {
 		parallel = 64
 	}
-	w := &walker{run: s.run, emit: emit, stop: stop, slots: make(chan struct{}, parallel)}
+	w := &walker{run: s.run, emit: emit, stop: stop, allowed: s.lock.await, slots: make(chan struct{}, parallel)}
 	report := w.walk(ctx, p)
 	emit(Event{Time: time.Now(), Kind: Summary, Elapsed: report.Took, Message: report.String()})
 	return report

@@ -131,7 +131,7 @@ func (s *Session) joined(ctx context.Context, m *machine) error {
 			return fmt.Errorf("%s did not join the swarm: %s", m.Name, st.Error)
 		}
 		if err := pause(ctx, 200*time.Millisecond); err != nil {
-			return fmt.Errorf("%s is still joining the swarm after %s\n→ can it reach port %s/tcp of the managers, and 7946/tcp+udp?", m.Name, joinWithin, managementPort)
+			return fmt.Errorf("%s did not come to the end of joining the swarm %s\n→ can it reach port %s/tcp of the managers, and 7946/tcp+udp?", m.Name, unmet(ctx, joinWithin), managementPort)
 		}
 	}
 }
@@ -176,7 +176,7 @@ func (s *Session) promoted(ctx context.Context, m *machine) error {
 			return nil
 		}
 		if pause(ctx, 200*time.Millisecond) != nil {
-			return errors.Join(fmt.Errorf("%s is no manager %s after it was made one\n→ look at `docker node ls` on another manager, and at `journalctl -u docker` there", m.Name, joinWithin), err)
+			return errors.Join(fmt.Errorf("%s was made a manager, and did not become one %s\n→ look at `docker node ls` on another manager, and at `journalctl -u docker` there", m.Name, unmet(ctx, joinWithin)), err)
 		}
 	}
 }

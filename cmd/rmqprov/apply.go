@@ -261,7 +261,7 @@ func (a *app) outcome(ctx context.Context, r result, file string) error {
 	if left == 0 && ctx.Err() == nil {
 		return nil
 	}
-	fmt.Fprint(a.Stderr, explainFailure(r, file))
+	fmt.Fprint(a.Stderr, explainFailure(r, "rmqprov apply "+file))
 	if r.stopped {
 		return exit{status: statusInterrupted}
 	}

@@ -37,8 +37,8 @@ func TestExplainFailure(t *testing.T) {
 		{Step: plan.Step{ID: "host.node-1.docker", Host: "node-1"}, Kind: provision.Done},
 		{Step: plan.Step{ID: "swarm.init", Summary: "start the swarm"}, Kind: provision.Skipped},
 	}}}
-	golden(t, "failure.txt", explainFailure(broken(), "prod.hcl"))
-	golden(t, "stopped.txt", explainFailure(stopped, "prod.hcl"))
+	golden(t, "failure.txt", explainFailure(broken(), "rmqprov apply prod.hcl"))
+	golden(t, "stopped.txt", explainFailure(stopped, "rmqprov apply prod.hcl"))
 }
 
 func TestLastLines(t *testing.T) {

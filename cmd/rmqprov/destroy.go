@@ -88,7 +88,19 @@ func (a *app) destroy(ctx context.Context, o destroying) error {
 	if !o.json {
 		fmt.Fprintf(a.Stdout, "%s.\n", result.Report)
 	}
-	return a.destroyed(ctx, result)
+	return a.destroyed(ctx, result, o)
+}
+
+// command is what goes on with this destroy.
+func (o destroying) command() string {
+	command := "rmqprov destroy " + o.file
+	if o.Volumes {
+		command += " --volumes"
+	}
+	if o.Docker {
+		command += " --docker"
+	}
+	return command
 }
 
 // approveDestroy shows what would go and what stays, and gets leave.
@@ -139,15 +151,12 @@ func (a *app) askName(ctx context.Context, cluster string) error {
 	return nil
 }
 
-// destroyed names what failed, and is the run's exit status.
-func (a *app) destroyed(ctx context.Context, r result) error {
+// destroyed explains what failed, and is the run's exit status.
+func (a *app) destroyed(ctx context.Context, r result, o destroying) error {
 	if len(r.Failed())+len(r.Skipped()) == 0 && ctx.Err() == nil {
 		return nil
 	}
-	for _, f := range r.Failed() {
-		fmt.Fprintf(a.Stderr, "rmqprov: %s: %v\n", f.Step.ID, f.Err)
-	}
-	fmt.Fprintln(a.Stderr, "→ run destroy again; it does what is left")
+	fmt.Fprint(a.Stderr, explainFailure(r, o.command()))
 	if r.stopped {
 		return exit{status: statusInterrupted}
 	}

@@ -15,8 +15,8 @@ const (
 )
 
 // explainFailure says what was being done, where, what came back, what is
-// unharmed, and what to do now.
-func explainFailure(r result, file string) string {
+// unharmed, and what to do now: again is the command that goes on.
+func explainFailure(r result, again string) string {
 	var b strings.Builder
 	failed := r.Failed()
 	for _, o := range failed {
@@ -26,9 +26,9 @@ func explainFailure(r result, file string) string {
 	writeSkipped(&b, r.Skipped())
 	b.WriteString("\nWhat to do now:\n")
 	if len(failed) > 0 {
-		fmt.Fprintf(&b, "  Mend what is said above, then run `rmqprov apply %s` again: it does only what is left.\n", file)
+		fmt.Fprintf(&b, "  Mend what is said above, then run `%s` again: it does only what is left.\n", again)
 	} else {
-		fmt.Fprintf(&b, "  `rmqprov apply %s` goes on from here: it does only what is left.\n", file)
+		fmt.Fprintf(&b, "  `%s` goes on from here: it does only what is left.\n", again)
 	}
 	return b.String()
 }
@@ -57,6 +57,17 @@ func lastLines(text string, n int) []string {
 	return append([]string{fmt.Sprintf("(%d lines before)", len(lines)-n)}, lines[len(lines)-n:]...)
 }
 
+// stopped says what stopped a run: the operator, or a reason of its own, which
+// more than one of the steps may name.
+func stopped(skipped []provision.Outcome) string {
+	for _, o := range skipped {
+		if o.Err != nil {
+			return o.Err.Error()
+		}
+	}
+	return "the run was stopped"
+}
+
 // writeSkipped lists what was not begun, by what kept it from being done.
 func writeSkipped(b *strings.Builder, skipped []provision.Outcome) {
 	var causes []plan.ID
@@ -70,7 +81,7 @@ func writeSkipped(b *strings.Builder, skipped []provision.Outcome) {
 	for _, cause := range causes {
 		why := "because " + string(cause) + " failed"
 		if cause == "" {
-			why = "because the run was stopped"
+			why = "because " + stopped(by[cause])
 		}
 		fmt.Fprintf(b, "\nNot begun, %s: %s.\n", why, count(len(by[cause]), "step", "steps"))
 		for i, o := range by[cause] {

@@ -41,7 +41,7 @@ func startRun(t *testing.T, l *lab.Lab, args ...string) *run {
 }
 
 // holder is what those say who find the lock taken.
-var holder = regexp.MustCompile(`another run works on this cluster: (\S+@\S+) since (\S+) \(so says node-\d\)`)
+var holder = regexp.MustCompile(`another run works on this cluster: (\S+@\S+) since (\S+), process \d+ \(so says node-\d\)`)
 
 func testLock(t *testing.T, l *lab.Lab) {
 	edit(t, l, "rabbitmq_rabbitmq-02")

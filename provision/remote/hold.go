@@ -18,7 +18,7 @@ const (
 
 // Hold starts a command that lives until release is called, such as one that
 // holds a lock, and returns when it has printed its first line; ctx bounds that
-// only. A command that ends before is an [ExitError].
+// only. That line is in Stdout by then. A command that ends before is an [ExitError].
 //
 // Its stdin stays open until release, and gets a newline every 15 s. A command
 // that must end when this program is gone can so tell that it is, even if the
@@ -47,8 +47,12 @@ func (h *Host) Hold(ctx context.Context, c Command) (release func(), lost <-chan
 		conn.Close()
 		return nil, nil, p.earlyEnd(err)
 	}
+	if c.Stdout == nil {
+		c.Stdout = io.Discard
+	}
+	io.WriteString(c.Stdout, first)
 	held := &hold{p: p, conn: conn, released: make(chan struct{}), gone: make(chan struct{}), lost: make(chan error, 1)}
-	go held.watch(out, first, c.Stdout)
+	go held.watch(out, c.Stdout)
 	go held.beat()
 	return held.release, held.lost, nil
 }
@@ -83,11 +87,7 @@ func (h *hold) release() {
 }
 
 // watch reads until the command ends.
-func (h *hold) watch(out io.Reader, first string, live io.Writer) {
-	if live == nil {
-		live = io.Discard
-	}
-	io.WriteString(live, first)
+func (h *hold) watch(out io.Reader, live io.Writer) {
 	_, err := io.Copy(live, out)
 	select {
 	case <-h.released:
