@@ -94,9 +94,7 @@ func (s *stops) interrupt(t *testing.T, verb, file, kind, step string, flags ...
 	if skipped == 0 {
 		t.Errorf("%s did all its %d steps", verb, done)
 	}
-	if verb == "apply" {
-		s.summed(t, r, done, skipped)
-	}
+	s.summed(t, r, done, skipped)
 }
 
 // summed checks what the operator reads: what is done and what is not.
