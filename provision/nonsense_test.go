@@ -121,13 +121,15 @@ func flood(w io.Writer) {
 // docker answers the client's HEAD and then says something of its own.
 func docker(then func(sim.Call)) func(sim.Call) bool {
 	return on(sim.AskDocker, func(c sim.Call) {
-		c.Say(httpOK + "Content-Length: 2\r\n\r\n")
+		c.Say("")
 		for in := bufio.NewReader(c.Stdin); ; {
 			r, err := http.ReadRequest(in)
-			if err != nil {
+			switch {
+			case err != nil:
 				return
-			}
-			if r.Method == http.MethodGet {
+			case r.Method == http.MethodHead:
+				write(c, httpOK+"Content-Length: 2\r\n\r\n")
+			case r.Method == http.MethodGet:
 				then(c)
 				c.Hang()
 				return
@@ -231,19 +233,48 @@ func nonsense(t *testing.T) map[string]struct {
 }
 
 // Hosts that answer nonsense get an error each, soon and without filling the
-// memory; the others are observed.
+// memory; the others are observed. Those that never answer are a fleet of their
+// own: its patience is short, and a busy machine does not matter to it.
 func TestNonsense(t *testing.T) {
+	silent, answering := map[string]*sim.Host{}, map[string]*sim.Host{}
 	table := nonsense(t)
+	for name, row := range table {
+		if strings.Contains(row.want, "answer in time") || strings.Contains(row.want, "did not answer within") {
+			silent[name] = row.host
+		} else {
+			answering[name] = row.host
+		}
+	}
+	check := func(hosts map[string]*sim.Host, said map[string]string) {
+		for name, h := range hosts {
+			t.Run(name, func(t *testing.T) {
+				judge(t, said[name], table[name].want)
+				for _, writes := range []sim.Kind{sim.AskSFTP, sim.LookAt, sim.Other} {
+					if n := h.Asked(writes); n > 0 {
+						t.Errorf("it was sent %d commands (%s) that an observation has no use for", n, writes)
+					}
+				}
+			})
+		}
+	}
+	check(silent, refusals(t, silent, 2*time.Second, time.Second))
+	check(answering, refusals(t, answering, 30*time.Second, 30*time.Second))
+}
+
+// refusals observes hosts and returns why a plan refuses each.
+func refusals(t *testing.T, named map[string]*sim.Host, dial, patience time.Duration) map[string]string {
 	var names []string
 	var hosts []*sim.Host
-	for name, row := range table {
-		names, hosts = append(names, name), append(hosts, row.host)
+	for name, h := range named {
+		names, hosts = append(names, name), append(hosts, h)
 	}
 	inv := fleet(t, hosts)
-	inv.SSH.DialTimeout = 5 * time.Second // of those that never answer; the others may have a busy machine
-	table["refused"].host.StopListening()
+	inv.SSH.DialTimeout = dial
+	if h := named["refused"]; h != nil {
+		h.StopListening()
+	}
 	s := openSession(t, inv)
-	s.patience = 5 * time.Second
+	s.patience = patience
 	for _, m := range s.hosts {
 		m.meter.limit = 2 << 20
 	}
@@ -263,18 +294,13 @@ func TestNonsense(t *testing.T) {
 	}
 	said := map[string]string{}
 	for _, r := range refused {
-		said[r.Host] += r.Reason
-	}
-	for i, name := range names {
-		t.Run(name, func(t *testing.T) {
-			judge(t, said[hostName(i)], table[name].want)
-			for _, writes := range []sim.Kind{sim.AskSFTP, sim.LookAt, sim.Other} {
-				if n := hosts[i].Asked(writes); n > 0 {
-					t.Errorf("it was sent %d commands (%s) that an observation has no use for", n, writes)
-				}
+		for i, name := range names {
+			if r.Host == hostName(i) {
+				said[name] += r.Reason
 			}
-		})
+		}
 	}
+	return said
 }
 
 func judge(t *testing.T, got, want string) {
@@ -338,7 +364,7 @@ func TestUnreachableAreNamedAtOnce(t *testing.T) {
 		hosts = append(hosts, &sim.Host{Silent: true})
 	}
 	inv := fleet(t, append(hosts, sound(t, 50)))
-	inv.SSH.DialTimeout = 3 * time.Second
+	inv.SSH.DialTimeout = 1500 * time.Millisecond
 	s := openSession(t, inv)
 	began := time.Now()
 	got, err := s.Observe(t.Context(), plan.Want{Inventory: inv})

@@ -24,6 +24,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("SILENT_PORT", port)
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("SSH_AUTH_SOCK", "")
+			env.Setenv("GORACE", "atexit_sleep_ms=50") // a second for each command otherwise
 			return err
 		},
 	})

@@ -186,7 +186,7 @@ func TestAskingForAPassphraseEndsWithTheContext(t *testing.T) {
 	s := newServer(t)
 	s.authorize(locked.pub)
 	target := s.target()
-	target.Identity, target.DialTimeout = locked.file, 2*time.Second
+	target.Identity, target.DialTimeout = locked.file, time.Second
 	asked, answer := make(chan struct{}), make(chan []byte)
 	target.Passphrase = func(string) ([]byte, error) { close(asked); return <-answer, nil }
 	ctx, cancel := context.WithCancel(t.Context())

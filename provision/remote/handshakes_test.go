@@ -10,7 +10,7 @@ import (
 func TestHandshakesAreBounded(t *testing.T) {
 	s := newServer(t)
 	target := s.target()
-	target.DialTimeout = 2 * time.Second
+	target.DialTimeout = time.Second
 	for range cap(handshakes) {
 		handshakes <- struct{}{}
 	}

@@ -321,7 +321,7 @@ func (s *server) command(line string, ch ssh.Channel) *exec.Cmd {
 	}
 	c := exec.Command("sh", "-c", line)
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	c.Env = append([]string{"PATH=" + s.bin + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + s.bin}, s.env...)
+	c.Env = append([]string{"PATH=" + s.bin + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + s.bin, "GORACE=atexit_sleep_ms=50"}, s.env...)
 	stdin, err := c.StdinPipe()
 	must(s.t, err)
 	go func() { io.Copy(stdin, ch); stdin.Close() }()
