@@ -143,7 +143,9 @@ func (b *builder) daemon(h inventory.Host) {
 
 // addRestart plans a restart of a host's Docker with the care that its members
 // need: one host at a time, what the playbooks do before a member stops, and
-// all gates before the next host.
+// all gates before the next host. The stacks' records are cleared before: where
+// a run is killed in between, the next one finds them unsettled, and with them a
+// member that was drained.
 func (b *builder) addRestart(h inventory.Host, step Step) {
 	if why := b.restartWithout(h.Name); why != "" { // and no member is drained for it
 		b.hold(step.ID, why)
@@ -160,6 +162,7 @@ func (b *builder) addRestart(h inventory.Host, step Step) {
 		if !p.hasRecord() {
 			continue
 		}
+		step.After = append(step.After, stackID(s.Name, "begin"))
 		for _, svc := range s.Services {
 			if svc.Slot != "" && b.slots[svc.Slot] == h.Name {
 				step.After = append(step.After, p.hooks("before stop", svc, slices.Clone(step.After))...)
@@ -173,6 +176,7 @@ func (b *builder) addRestart(h inventory.Host, step Step) {
 	}
 	b.add(step)
 	b.restarted = append([]ID{step.ID}, gates...)
+	b.restarts = append(b.restarts, b.restarted...)
 }
 
 // gatesBefore plans the gates of all stacks that must hold before the first

@@ -82,6 +82,7 @@ type builder struct {
 
 	lost      []lost
 	restarted []ID // the last host's restart of Docker with its gates: the next one waits for them
+	restarts  []ID // all of those
 }
 
 func newBuilder(want Want, got state.Snapshot) *builder {

@@ -237,10 +237,15 @@ stack.db.gate.formed ← host.b.docker, stack.db.gate.started.db-02 : the stack 
 		{"daemon.json edited", func(s state.Snapshot) {
 			s.Hosts["c"].Facts.Value.Files[DaemonPath] = state.File{Content: []byte(`{"debug": true}`)}
 		}, `host.c.db.gate.formed.before : the stack changes
-host.c.db.before-stop.drain.db-03 ← host.c.db.gate.formed.before : before stop of db-03
-host.c.daemon ← host.c.db.before-stop.drain.db-03, host.c.db.gate.formed.before : differs in log-opts
+stack.db.begin : its gates held, and must hold again
+host.c.db.before-stop.drain.db-03 ← host.c.db.gate.formed.before, stack.db.begin : before stop of db-03
+stack.proxy.begin : its gates held, and must hold again
+host.c.daemon ← host.c.db.before-stop.drain.db-03, host.c.db.gate.formed.before, stack.db.begin, stack.proxy.begin : differs in log-opts
 host.c.db.gate.started ← host.c.daemon : the stack changes
-host.c.db.gate.formed ← host.c.daemon : the stack changes`},
+host.c.db.gate.formed ← host.c.daemon : the stack changes
+stack.db.gate.formed ← host.c.daemon, host.c.db.gate.formed, host.c.db.gate.started : the stack changes
+stack.db.ready ← host.c.daemon, host.c.db.gate.formed, host.c.db.gate.started, stack.db.gate.formed : they must hold again
+stack.proxy.ready`},
 		{"slot label removed", func(s state.Snapshot) {
 			delete(s.Swarm.Value.Nodes[0].Spec.Labels, "rmqprov.slot.db-01")
 		}, `stack.db.begin : its gates held, and must hold again
@@ -331,12 +336,14 @@ func TestMakeRestartsDockerOnOneHostAtATime(t *testing.T) {
 	w.Inventory.Docker.LogMaxSize = "10m" // not reloadable
 	want := `
 host.a.db.gate.formed.before : the stack changes
-host.a.db.before-stop.drain.db-01 ← host.a.db.gate.formed.before : before stop of db-01
-host.a.daemon ← host.a.db.before-stop.drain.db-01, host.a.db.gate.formed.before : differs in log-opts
+stack.db.begin : its gates held, and must hold again
+host.a.db.before-stop.drain.db-01 ← host.a.db.gate.formed.before, stack.db.begin : before stop of db-01
+stack.proxy.begin : its gates held, and must hold again
+host.a.daemon ← host.a.db.before-stop.drain.db-01, host.a.db.gate.formed.before, stack.db.begin, stack.proxy.begin : differs in log-opts
 host.a.db.gate.started ← host.a.daemon : the stack changes
 host.a.db.gate.formed ← host.a.daemon : the stack changes
-host.b.db.before-stop.drain.db-02 ← host.a.daemon, host.a.db.gate.formed, host.a.db.gate.started : before stop of db-02
-host.b.daemon ← host.a.daemon, host.a.db.gate.formed, host.a.db.gate.started, host.b.db.before-stop.drain.db-02 : differs in log-opts
+host.b.db.before-stop.drain.db-02 ← host.a.daemon, host.a.db.gate.formed, host.a.db.gate.started, stack.db.begin : before stop of db-02
+host.b.daemon ← host.a.daemon, host.a.db.gate.formed, host.a.db.gate.started, host.b.db.before-stop.drain.db-02, stack.db.begin, stack.proxy.begin : differs in log-opts
 `
 	if text := mustMake(t, w, got).Graph(); !strings.Contains(text, want[1:]) {
 		t.Error(cmp.Diff(want, text))

@@ -325,6 +325,9 @@ func GateServices(stack playbooks.Stack, g playbooks.Gate) []string {
 // before the first change, so that a run killed anywhere in between is
 // finished by the next one, which finds it unsettled.
 func (p *stackPlan) settle() {
+	if p.hasRecord() {
+		p.changed = append(p.changed, p.restarts...)
+	}
 	away := p.slotsWhere(p.stack, func(host string) bool { return p.away[host] })
 	hash, recorded := p.hash(append(away, p.alsoOn()...)...), p.recorded()
 	if len(p.changed) == 0 && (recorded == hash || recorded == p.hash()) {
