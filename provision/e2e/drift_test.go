@@ -147,7 +147,7 @@ docker node update --label-add rmqprov.slot.rabbitmq-03=true node-1`,
 	{
 		name: "daemon.json edited, and Docker must restart", host: "node-3", do: `sed -i 's/50m/10m/' /etc/docker/daemon.json`,
 		plan:    map[string]string{"host.node-3.daemon": "differs in log-opts"},
-		changed: []string{"file node-3 /etc/docker/daemon.json", "unit node-3 docker", "task .* node-3"},
+		changed: []string{"file node-3 /etc/docker/daemon.json", "unit node-3 docker", "task .* node-3", "record .*"},
 	},
 	{
 		name: "Docker stopped", host: "node-2", do: `systemctl stop docker.socket docker`,
