@@ -26,6 +26,9 @@ func destroyCommand(a *app) *cobra.Command {
 swarm membership and files. What rmqprov did not make stays; where the swarm holds such things, the
 swarm stays too. Docker and the data volumes stay unless asked for.
 
+Where a host is known to be down, --allow-unreachable takes away what is on the others. The host keeps
+what it has until it is back.
+
 On a terminal it asks for the cluster's name; --yes does not ask. Without a terminal it needs --yes.
 Broken off, it can be run again.`,
 		Example: `  rmqprov destroy
@@ -37,6 +40,7 @@ Broken off, it can be run again.`,
 		},
 	}
 	o.flags(c)
+	c.Flags().BoolVar(&o.around, "allow-unreachable", false, "leave out hosts that are down, where a majority is left; they keep what they have")
 	c.Flags().BoolVar(&o.Docker, "docker", false, "remove Docker too, with all that it holds")
 	c.Flags().BoolVar(&o.Volumes, "volumes", false, "delete the cluster's data volumes too")
 	c.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
@@ -99,6 +103,9 @@ func (o destroying) command() string {
 	}
 	if o.Docker {
 		command += " --docker"
+	}
+	if o.around {
+		command += " --allow-unreachable"
 	}
 	return command
 }

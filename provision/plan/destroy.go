@@ -30,7 +30,8 @@ func Destroy(want Want, got state.Snapshot, o DestroyOptions) (p *Plan, notes []
 	b.checkSwarm()
 	b.checkGroup()
 	b.refused = slices.DeleteFunc(b.refused, func(r Refusal) bool { return unfinished(b.engine(r.Host)) })
-	for _, h := range b.inv.Hosts {
+	b.checkDestroyAround()
+	for _, h := range b.reached() {
 		if b.engine(h.Name) == nil && b.nodeID(h.Name) != "" {
 			b.refuse(h.Name, "its Docker is stopped, so it cannot leave its swarm", "start it with `systemctl start docker` there")
 		}
@@ -55,9 +56,10 @@ func Destroy(want Want, got state.Snapshot, o DestroyOptions) (p *Plan, notes []
 		}
 		d.unlabel()
 	} else {
+		d.forgetDead()
 		d.leave()
 	}
-	for _, h := range b.inv.Hosts {
+	for _, h := range b.reached() {
 		d.takeHost(h)
 	}
 	d.takeHistory()
@@ -66,6 +68,20 @@ func Destroy(want Want, got state.Snapshot, o DestroyOptions) (p *Plan, notes []
 		return nil, nil, d.refused
 	}
 	return &Plan{Steps: sorted(b.steps)}, append(notes, d.notes()...), nil
+}
+
+// checkDestroyAround refuses to leave hosts out that the swarm has for living:
+// what runs there would go on, and nobody could take it away.
+func (b *builder) checkDestroyAround() {
+	if b.got.Swarm.Value == nil { // nothing of it is left on the hosts that answer but files
+		return
+	}
+	b.checkAway()
+	for _, h := range sortedKeys(b.away) {
+		if b.nodeNamed(h).Status.State == swarm.NodeStateReady {
+			b.refuse(h, "it cannot be reached from here, and the swarm says that it lives", "run destroy from where it can be reached")
+		}
+	}
 }
 
 // unfinished says that a host began to leave its swarm and was broken off: it
@@ -226,7 +242,7 @@ func (d *demolition) takeNetworks() {
 // unlabel takes rmqprov's labels, and those of the inventory, off the nodes of
 // a swarm that stays.
 func (d *demolition) unlabel() {
-	for _, h := range d.inv.Hosts {
+	for _, h := range d.reached() {
 		step := Step{ID: hostID(h.Name, "node"), Host: h.Name, Summary: "take the labels off the swarm node", After: slices.Clone(d.swarm)}
 		var gone []string
 		seen := d.nodeOf(h.Name).Spec.Labels
@@ -245,11 +261,34 @@ func (d *demolition) unlabel() {
 	}
 }
 
+// forgetDead removes the nodes of hosts that are down, or no hosts of the inventory
+// any more, before any other leaves: dead managers that still count would soon be
+// the majority. The node of a host that has just left is no manager.
+func (d *demolition) forgetDead() {
+	if d.got.Swarm.Value == nil {
+		return
+	}
+	there := map[string]bool{}
+	for _, h := range d.reached() {
+		there[h.Name] = true
+	}
+	byID := func(a, b swarm.Node) int { return strings.Compare(a.ID, b.ID) }
+	for _, n := range slices.SortedFunc(slices.Values(d.got.Swarm.Value.Nodes), byID) {
+		host := n.Spec.Labels[HostLabel]
+		if d.ours(n.Spec.Labels) && !there[host] && n.Status.State == swarm.NodeStateDown {
+			d.take(Step{
+				ID: joined("node", n.ID, nil), Summary: "remove the node of " + host + " from the swarm", After: slices.Clone(d.swarm),
+				Why: "it is down, and must not count while the others leave", Action: ForgetNode{ID: n.ID},
+			})
+		}
+	}
+}
+
 // leave lets the members leave: workers first, then the managers one by one,
 // so that those left keep their majority wherever this is broken off.
 func (d *demolition) leave() {
 	var workers, managers []string
-	for _, h := range d.inv.Hosts {
+	for _, h := range d.reached() {
 		switch e := d.engine(h.Name); {
 		case !d.member(h.Name) && !unfinished(e):
 		case e.Manager:
@@ -324,7 +363,7 @@ func (d *demolition) takeHistory() {
 	}
 	dir := HistoryDir(d.inv.Cluster.Name)
 	for _, host := range d.inv.Managers() {
-		if len(all) == 0 && !d.hasHistory(host) {
+		if d.away[host] || len(all) == 0 && !d.hasHistory(host) {
 			continue
 		}
 		d.add(Step{
@@ -407,6 +446,9 @@ func withoutOurs(settings map[string]any, key string, ours any) bool {
 // notes tell what stays, and what its owner must know to use it again.
 func (d *demolition) notes() []string {
 	var notes []string
+	for _, h := range sortedKeys(d.away) {
+		notes = append(notes, h+" cannot be reached and keeps all that is on it, and its containers start again when it does; when it is back, run `docker swarm leave --force` there and destroy again")
+	}
 	var volumes int
 	for _, h := range d.inv.Hosts {
 		if e := d.engine(h.Name); e != nil {

@@ -193,3 +193,73 @@ func TestDestroyGoesOnWhereALeaveWasBrokenOff(t *testing.T) {
 		t.Errorf("b does not leave:\n%s", ids(p))
 	}
 }
+
+func TestDestroyAroundAHostThatIsDown(t *testing.T) {
+	tests := map[string]struct {
+		away  []string
+		alive bool
+		want  string
+	}{
+		"one of three": {[]string{"b"}, false, `network.prod
+node.node-b
+host.c.swarm
+host.a.swarm
+host.a.volume.data-a
+host.a.daemon
+host.c.volume.data-c
+host.c.daemon
+host.a.history
+host.c.history`},
+		"two of three":            {[]string{"b", "c"}, false, "no majority"},
+		"one that the swarm sees": {[]string{"b"}, true, "the swarm says that it lives"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			w, got := standing(t)
+			w.AllowUnreachable = true
+			for i := range got.Swarm.Value.Nodes {
+				got.Swarm.Value.Nodes[i].ManagerStatus = &swarm.ManagerStatus{Reachability: swarm.ReachabilityReachable}
+			}
+			for _, host := range tt.away {
+				lose(got, host, tt.alive)
+			}
+			p, notes, err := Destroy(w, got, DestroyOptions{Volumes: true})
+			if err != nil {
+				if !strings.Contains(err.Error(), tt.want) {
+					t.Error(err)
+				}
+				return
+			}
+			if _, last, _ := strings.Cut(ids(p), "\nsecret.db_cookie-g1\n"); last != tt.want {
+				t.Errorf("got\n%s\nwant\n%s", last, tt.want)
+			}
+			if len(notes) == 0 || !strings.Contains(notes[0], "b cannot be reached and keeps all") {
+				t.Errorf("notes are %q", notes)
+			}
+		})
+	}
+}
+
+func TestDestroyForgetsADeadNodeThatIsNoHostAnyMore(t *testing.T) {
+	w, got := standing(t)
+	got.Swarm.Value.Nodes[1].Status.State = swarm.NodeStateDown
+	w.Inventory.Hosts = slices.Delete(w.Inventory.Hosts, 1, 2)
+	p, _, err := Destroy(w, got, DestroyOptions{})
+	if err != nil || !strings.Contains(ids(p), "node.node-b\nhost.c.swarm\nhost.a.swarm\n") {
+		t.Errorf("%v\n%s", err, ids(p))
+	}
+}
+
+// All managers that answer have left, and the run was killed before it removed
+// the files.
+func TestDestroyAroundGoesOnWhereTheSwarmHasEnded(t *testing.T) {
+	w := threeHosts()
+	w.AllowUnreachable = true
+	got := bare(w)
+	got.Hosts["a"].Facts.Value.Files[DaemonPath] = state.File{Content: []byte(`{"log-opts":{"max-size":"50m","max-file":"3"}}`)}
+	lose(got, "b", true)
+	p, _, err := Destroy(w, got, DestroyOptions{})
+	if err != nil || ids(p) != "host.a.daemon" {
+		t.Errorf("%v\n%s", err, ids(p))
+	}
+}
