@@ -3,7 +3,7 @@
 
 GO    := .ci/go
 DIRS  := cmd inventory playbooks provision
-TESTS := gcc /usr/include/stdlib.h:libc6-dev ssh-keygen:openssh-client
+TESTS := gcc /usr/include/stdlib.h:libc6-dev ssh-keygen:openssh-client chromium
 
 .PHONY: build demo test test-unit test-lab lint bench fuzz soak chaos clean help
 

@@ -8,40 +8,75 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rmqprov/rmqprov/cmd/rmqprov/drawing"
 	"github.com/rmqprov/rmqprov/provision/plan"
 )
 
 func graphCommand(a *app) *cobra.Command {
 	var s source
-	var form string
+	var form, of string
 	c := &cobra.Command{
 		Use:   "graph [FILE]",
-		Short: "Print the plan's graph: what waits for what",
-		Long:  "Makes a plan as `plan` does, and prints its steps and what each waits for.",
-		Example: `  rmqprov graph | dot -Tsvg > plan.svg
+		Short: "Draw the plan: what waits for what; or the cluster",
+		Long: `Makes a plan as plan does, and draws its steps and what each waits for. With --of cluster it draws the
+cluster instead: hosts by zone, the members and services on each, the stacks, and the ports with who may reach
+them; what is wanted and does not run is dashed.
+
+svg is a picture that needs no other program, for light and dark backgrounds. dot is for Graphviz, mermaid for
+Markdown.`,
+		Example: `  rmqprov graph --format svg > plan.svg
+  rmqprov graph prod.hcl --of cluster --format svg > cluster.svg
   rmqprov graph prod.hcl --format mermaid`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			s.file = optionalFile(args)
-			return a.graph(c.Context(), s, form)
+			return a.graph(c.Context(), s, form, of)
 		},
 	}
 	s.flags(c)
-	c.Flags().StringVar(&form, "format", "dot", "dot or mermaid")
+	c.Flags().StringVar(&form, "format", "dot", "dot, mermaid or svg")
+	c.Flags().StringVar(&of, "of", "plan", "what is drawn: plan or cluster")
 	return c
 }
 
-func (a *app) graph(ctx context.Context, s source, form string) error {
-	write := map[string]func(io.Writer, *plan.Plan) error{"dot": writeDot, "mermaid": writeMermaid}[form]
-	if write == nil {
-		return fmt.Errorf("--format is dot or mermaid, not %q", form)
+// graphs are the ways to draw a plan or a cluster.
+var graphs = map[string]struct {
+	plan    func(io.Writer, *plan.Plan) error
+	cluster func(io.Writer, drawing.Cluster) error
+}{
+	"dot":     {writeDot, writeClusterDot},
+	"mermaid": {writeMermaid, writeClusterMermaid},
+	"svg":     {writeSVG, func(w io.Writer, c drawing.Cluster) error { return c.Draw(w) }},
+}
+
+func (a *app) graph(ctx context.Context, s source, form, of string) error {
+	write, known := graphs[form]
+	if !known {
+		return fmt.Errorf("--format is dot, mermaid or svg, not %q", form)
 	}
-	p, err := a.makePlan(ctx, s)
+	if of != "plan" && of != "cluster" {
+		return fmt.Errorf("--of is plan or cluster, not %q", of)
+	}
+	want, err := a.load(s)
 	if err != nil {
 		return err
 	}
-	return write(a.Stdout, p)
+	seen, err := a.observe(ctx, want, 0)
+	if err != nil {
+		return err
+	}
+	defer seen.Close()
+	p, err := s.plan(seen.want, seen.got)
+	if err != nil {
+		return err
+	}
+	if of == "plan" {
+		return write.plan(a.Stdout, p)
+	}
+	return write.cluster(a.Stdout, clusterOf(seen.want, seen.got, p))
 }
+
+func writeSVG(w io.Writer, p *plan.Plan) error { return drawing.Plan(w, p, "What apply would do") }
 
 func writeDot(w io.Writer, p *plan.Plan) error {
 	var b strings.Builder

@@ -9,7 +9,6 @@ import (
 
 	"github.com/rmqprov/rmqprov/playbooks"
 	"github.com/rmqprov/rmqprov/provision"
-	"github.com/rmqprov/rmqprov/provision/plan"
 )
 
 // TestColourOnlyOnATerminal looks at one and the same mistake from different
@@ -107,21 +106,6 @@ func TestNoCheckProvesNothing(t *testing.T) {
 	if hold(nil) {
 		t.Error("no check at all was taken for a proof")
 	}
-}
-
-func TestGraphs(t *testing.T) {
-	p := &plan.Plan{Steps: []plan.Step{
-		{ID: "host.node-1.docker", Summary: `install "Docker"`},
-		{ID: "swarm.init", Summary: "start the swarm", After: []plan.ID{"host.node-1.docker"}},
-	}}
-	var out bytes.Buffer
-	if err := writeDot(&out, p); err != nil {
-		t.Fatal(err)
-	}
-	if err := writeMermaid(&out, p); err != nil {
-		t.Fatal(err)
-	}
-	golden(t, "graphs.txt", out.String())
 }
 
 func TestFindSecret(t *testing.T) {

@@ -64,12 +64,7 @@ type madePlan struct {
 	last provision.LastApply
 }
 
-// makePlan goes the whole way from the files to a plan.
-func (a *app) makePlan(ctx context.Context, s source) (*plan.Plan, error) {
-	made, err := a.planFor(ctx, s)
-	return made.Plan, err
-}
-
+// planFor goes the whole way from the files to a plan.
 func (a *app) planFor(ctx context.Context, s source) (madePlan, error) {
 	want, from, err := a.loadFrom(s)
 	if err != nil {
