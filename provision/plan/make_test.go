@@ -285,6 +285,13 @@ stack.db.gate.formed ← host.b.node, stack.db.gate.started.db-02 : the stack ch
 stack.db.service.db-02 ← stack.db.begin : differs in Image
 stack.db.gate.started.db-02 ← stack.db.service.db-02 : the stack changes
 stack.db.gate.formed ← stack.db.gate.started.db-02, stack.db.service.db-02 : the stack changes`},
+		{"a member's task that does not run", func(s state.Snapshot) {
+			s.Swarm.Value.Services[1].ServiceStatus = &swarm.ServiceStatus{DesiredTasks: 1}
+		}, `stack.db.begin : its gates held, and must hold again
+stack.db.service.db-02.up ← stack.db.begin : 0 of 1 tasks run
+stack.db.gate.started.db-02 ← stack.db.service.db-02.up : the stack changes
+stack.db.gate.formed ← stack.db.gate.started.db-02, stack.db.service.db-02.up : the stack changes
+stack.db.ready`},
 		{"image changed", func(s state.Snapshot) {
 			s.Swarm.Value.Services[1].Spec.TaskTemplate.ContainerSpec.Image = "db:0"
 		}, `stack.db.begin : its gates held, and must hold again

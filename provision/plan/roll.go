@@ -1,8 +1,11 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/moby/moby/api/types/swarm"
 
 	"github.com/rmqprov/rmqprov/playbooks"
 )
@@ -99,13 +102,18 @@ func (p *stackPlan) formed(members []playbooks.Service) []ID {
 
 // startsAnew plans what follows when a service starts though it does not change:
 // its host comes back, or a member's slot comes to another host. There the
-// node's label makes the swarm start the member empty, and it must join.
+// node's label makes the swarm start the member empty, and it must join. One that
+// does not run for no such reason is waited for: a run that found nothing to do
+// would say that all is well.
 func (p *stackPlan) startsAnew(svc playbooks.Service) {
 	if !p.moved(svc) {
-		for _, id := range p.revivals(svc) {
+		revivals := p.revivals(svc)
+		for _, id := range revivals {
 			p.changed = append(append(p.changed, id), p.slotGates(svc, id)...)
 		}
-		p.spreads(svc)
+		if !p.spreads(svc) && len(revivals) == 0 {
+			p.comesUp(svc)
+		}
 		return
 	}
 	label := hostID(p.slots[svc.Slot], "node")
@@ -115,7 +123,8 @@ func (p *stackPlan) startsAnew(svc playbooks.Service) {
 
 // spreads plans the wait for a service that runs on every host, where a host is
 // new: the swarm starts it there by itself, and the gates must ask it as well.
-func (p *stackPlan) spreads(svc playbooks.Service) {
+// It says whether there is one.
+func (p *stackPlan) spreads(svc playbooks.Service) bool {
 	var hosts []string
 	for _, h := range p.hostsOf(svc) {
 		if svc.Spec.Mode.Global != nil && !p.member(h) {
@@ -123,7 +132,7 @@ func (p *stackPlan) spreads(svc playbooks.Service) {
 		}
 	}
 	if len(hosts) == 0 {
-		return
+		return false
 	}
 	id := ID(serviceID(p.stack.Name, svc.Name) + ".spread")
 	p.add(Step{
@@ -131,6 +140,24 @@ func (p *stackPlan) spreads(svc playbooks.Service) {
 		After: p.needs(svc), Action: AwaitService{Spec: svc.Spec},
 	})
 	p.changed = append(p.changed, id)
+	return true
+}
+
+// comesUp plans the wait for a service that has fewer tasks than it should, and
+// for its gates. One whose tasks may end for good is left alone.
+func (p *stackPlan) comesUp(svc playbooks.Service) {
+	seen, _ := p.service(svc.Name)
+	status := seen.ServiceStatus
+	restart := svc.Spec.TaskTemplate.RestartPolicy
+	ends := restart != nil && restart.Condition != "" && restart.Condition != swarm.RestartPolicyConditionAny
+	if status == nil || status.RunningTasks >= status.DesiredTasks || ends {
+		return
+	}
+	p.note(svc, Step{
+		ID: serviceID(p.stack.Name, svc.Name) + ".up", Kind: Run, Summary: "wait for " + svc.Name,
+		Why:   fmt.Sprintf("%d of %d tasks run", status.RunningTasks, status.DesiredTasks),
+		After: p.needs(svc), Action: AwaitService{Spec: svc.Spec},
+	})
 }
 
 func (p *stackPlan) update(svc playbooks.Service, changes []Change) Step {
