@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rmqprov/rmqprov/cmd/rmqprov/progress"
+	"github.com/rmqprov/rmqprov/cmd/rmqprov/report"
 	"github.com/rmqprov/rmqprov/provision"
 	"github.com/rmqprov/rmqprov/provision/plan"
 )
@@ -23,6 +24,7 @@ type applying struct {
 	json     bool
 	parallel int
 	lockWait time.Duration
+	report   string // folder for a page about the run; "": none
 	leaves   string // the host that is to leave; "": everything is made as the inventory says
 
 	from  origin     // of the inventory
@@ -48,6 +50,7 @@ runs; then as above. Sensitive variables are not in the file and are given again
 		Example: `  rmqprov apply
   rmqprov apply prod.hcl --yes
   rmqprov apply prod.hcl --yes --json > events.jsonl
+  rmqprov apply prod.hcl --report reports
   rmqprov plan prod.hcl --out prod.plan && rmqprov apply prod.plan`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -60,6 +63,7 @@ runs; then as above. Sensitive variables are not in the file and are given again
 	o.aroundFlag(c)
 	c.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	c.Flags().BoolVar(&o.json, "json", false, "print one event a line as JSON, and nothing else, to stdout")
+	c.Flags().StringVar(&o.report, "report", "", "write a page about the run into the folder `DIR`: its timeline, the plan, the outcome")
 	c.Flags().IntVar(&o.parallel, "parallel", 0, "steps at work at once (0: 64)")
 	c.Flags().DurationVar(&o.lockWait, "lock-wait", 0, "how long to wait for another run on this cluster, as 10m")
 	return c
@@ -70,6 +74,9 @@ func (a *app) apply(ctx context.Context, o applying) error {
 		return fmt.Errorf("--parallel is a number of steps, not %d", o.parallel)
 	}
 	began := time.Now()
+	if err := reportFolder(o.report); err != nil {
+		return err
+	}
 	want, err := a.loadApply(&o)
 	if err != nil {
 		return err
@@ -98,6 +105,7 @@ func (a *app) apply(ctx context.Context, o applying) error {
 		does = record.Apply
 	}
 	result := a.carryOut(ctx, does, p, o.json)
+	a.report(o, seen, p, result)
 	if !o.json {
 		s := summary{want: seen.want, file: o.file, connections: seen.Connections(), result: result, took: time.Since(began)}
 		if err := s.write(a.Stdout); err != nil {
@@ -210,7 +218,9 @@ func (a *app) showPlan(p madePlan, asJSON bool) error {
 type result struct {
 	provision.Report
 	parts   []part
-	stopped bool // an interrupt came
+	began   time.Time
+	steps   []report.Step // with what became of each
+	stopped bool          // an interrupt came
 }
 
 // engine carries a plan out, as provision.Session's Apply does.
@@ -230,12 +240,14 @@ func (a *app) carryOut(ctx context.Context, apply engine, p *plan.Plan, asJSON b
 		view.Note("Interrupted: no new steps begin, and those at work end. ^C again breaks them off.")
 	})
 	defer a.stop.gently(nil)
-	clock := newStopwatch(p)
-	report := apply(ctx, p, stop, func(e provision.Event) {
+	began := time.Now()
+	clock, recorder := newStopwatch(p), report.NewRecorder(p, began)
+	outcomes := apply(ctx, p, stop, func(e provision.Event) {
 		clock.event(e)
+		recorder.Event(e)
 		view.Event(e)
 	})
-	r := result{Report: report, parts: clock.parts(), stopped: ctx.Err() != nil}
+	r := result{Report: outcomes, parts: clock.parts(), began: began, steps: recorder.Steps(), stopped: ctx.Err() != nil}
 	select {
 	case <-stop:
 		r.stopped = true
