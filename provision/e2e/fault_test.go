@@ -105,10 +105,12 @@ func (s *stops) watch(t *testing.T, r *lab.Run, faults []fault) []fault {
 	}
 }
 
-// lostConnections ends every SSH connection of a host, and what they carry.
+// lostConnections ends every SSH connection of a host, and what they carry: the
+// processes with the user's rights only, for sshd turns away for a while from where
+// those of root's were that a signal ended (PerSourcePenalties).
 func lostConnections(t *testing.T, l *lab.Lab, host string) {
 	t.Helper()
-	if _, err := l.Root(t.Context(), host, "pkill -KILL -f '^sshd.*: ec2-user'\n"); err != nil {
+	if _, err := l.Root(t.Context(), host, "pkill -KILL -f '^sshd.*: ec2-user@'\n"); err != nil {
 		t.Fatal(err)
 	}
 }

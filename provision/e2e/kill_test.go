@@ -103,7 +103,13 @@ type killer struct {
 	all    bool // every boundary, and not a sample
 	spare  bool // at none
 	killed int
+
+	turnedAway int // runs that a host's sshd did not let in
 }
+
+// maxTurnedAway is how often in all an operator would try again where sshd turns
+// him away, each time for the 10 s of a dial.
+const maxTurnedAway = 20
 
 // due says whether a run is to be killed at an event.
 func (k *killer) due(t *testing.T, deed string, e lab.Event) bool {
@@ -159,7 +165,13 @@ func (k *killer) run(t *testing.T, deed, verb, file string, flags ...string) boo
 			return false
 		}
 	}
-	if status, err := r.End(); err != nil || status != 0 {
+	status, err := r.End()
+	if status != 0 && k.turnedAway < maxTurnedAway && lab.TurnedAway(r.Stderr()) {
+		k.turnedAway++
+		t.Logf("%s was turned away for the %dth time:\n%s", deed, k.turnedAway, r.Stderr())
+		return false
+	}
+	if err != nil || status != 0 {
 		t.Fatalf("%s after %d kills: status %d, %v\n%s\n%s", deed, k.killed, status, err, r.Failures(), r.Stderr())
 	}
 	return true

@@ -136,12 +136,17 @@ func (l *Lab) Apply(ctx context.Context) (string, error) {
 		if err == nil {
 			return string(out), nil
 		}
-		if !bytes.Contains(out, []byte("sshd cut the handshake")) || time.Now().After(end) {
+		if !TurnedAway(string(out)) || time.Now().After(end) {
 			return "", fmt.Errorf("rmqprov apply: %w:\n%s", err, out)
 		}
 		l.tellRefusal(ctx, out)
 		time.Sleep(time.Second)
 	}
+}
+
+// TurnedAway says that a run found a host whose sshd lets nobody in for a while.
+func TurnedAway(said string) bool {
+	return strings.Contains(said, "sshd cut the handshake") || strings.Contains(said, "PerSourcePenalties")
 }
 
 // tellRefusal logs what rmqprov said of an sshd that refused it, and the last that each sshd said.
