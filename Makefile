@@ -58,6 +58,11 @@ soak: build ## form the cluster fresh SOAK_RUNS times (20), with slow first memb
 chaos: build ## replace each host ROUNDS times (10), and roll changes, under load; twenty applies at once; hours
 	@ROUNDS=$${ROUNDS:-10} $(GO) test -tags lab,chaos -count=1 -timeout 24h -v -run 'UnderLoad|ManyApplies' ./provision/e2e
 
+.PHONY: reference
+reference: ## docs/reference anew, from the code
+	@echo "==> reference: docs/reference"
+	@$(GO) test -count=1 -run ReferenceIsFresh ./cmd/rmqprov -update
+
 clean: ## take the labs away, and what build made; the lab's images stay in its cache
 	@echo "==> clean"
 	@if [ -x bin/rmqlab ]; then bin/rmqlab down; fi

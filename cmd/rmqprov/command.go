@@ -21,6 +21,17 @@ const (
 	statusInterrupted = 130
 )
 
+// statuses say what they mean, for people.
+var statuses = []struct {
+	status int
+	means  string
+}{
+	{statusDone, "done"},
+	{statusFailed, "failed"},
+	{statusChanges, "changes (`plan --detailed-exitcode` only)"},
+	{statusInterrupted, "interrupted"},
+}
+
 // exit ends a run with a status. Its error is printed; nil: all has been said.
 type exit struct {
 	status int
@@ -125,10 +136,11 @@ Exit status: 0 done, 1 failed, 2 changes (plan --detailed-exitcode only), 130 in
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return misuse{err, c.CommandPath()} })
 	for _, make := range []func(*app) *cobra.Command{
 		initCommand, validateCommand, fmtCommand, planCommand, applyCommand, replaceCommand, destroyCommand, verifyCommand, statusCommand, doctorCommand, historyCommand,
-		secretCommand, sshCommand, logsCommand, tunnelCommand, graphCommand, playbookCommand, versionCommand,
+		secretCommand, sshCommand, logsCommand, tunnelCommand, graphCommand, playbookCommand, versionCommand, manCommand,
 	} {
 		root.AddCommand(explainMisuse(make(a)))
 	}
+	a.complete(root)
 	return root
 }
 

@@ -20,8 +20,8 @@ func secretCommand(a *app) *cobra.Command {
 inventory gives, or what was generated, read where a running container has it mounted.`,
 		Example: `  rmqprov secret prod.hcl list
   rmqprov secret prod.hcl show rabbitmq/admin_password`,
-		Args:      secretArguments,
-		ValidArgs: []string{"list", "show"},
+		Args:              secretArguments,
+		ValidArgsFunction: a.completeSecret,
 		RunE: func(c *cobra.Command, args []string) error {
 			s.file, args = secretFile(args)
 			if args[0] == "list" {
@@ -32,6 +32,18 @@ inventory gives, or what was generated, read where a running container has it mo
 	}
 	s.flags(c)
 	return c
+}
+
+// completeSecret completes the deed, and then the name.
+func (a *app) completeSecret(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	file, args := secretFile(args)
+	switch {
+	case len(args) == 0:
+		return []string{"list", "show"}, cobra.ShellCompDirectiveDefault
+	case len(args) == 1 && args[0] == "show":
+		return a.suggest(c, "SECRET", file), cobra.ShellCompDirectiveNoFileComp
+	}
+	return nil, cobra.ShellCompDirectiveNoFileComp
 }
 
 // secretFile splits the inventory from the deed that follows it. An inventory

@@ -1,0 +1,14 @@
+package inventory
+
+import "testing"
+
+// What the loader takes and what the reference says of it are one list.
+func TestEveryArgumentIsDescribed(t *testing.T) {
+	missing, idle := undocumented()
+	if len(missing) > 0 || len(idle) > 0 {
+		t.Errorf("without a note: %q; notes of what there is not: %q", missing, idle)
+	}
+	if n := len(Reference()); n != len(kinds) {
+		t.Errorf("%d blocks are described, of %d", n, len(kinds))
+	}
+}
