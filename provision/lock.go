@@ -81,10 +81,11 @@ func (s *Session) tryLock(ctx context.Context) (*lock, error) {
 	}
 	holder := fmt.Sprintf("%s since %s, process %d", s.options.By, time.Now().UTC().Format(time.RFC3339), os.Getpid())
 	l := newLock(holder, len(managers), s.lockOn)
-	if err := l.takeAll(ctx, there[:1]); err != nil {
-		return nil, err
+	err := l.takeAll(ctx, there[:1])
+	if err == nil {
+		err = l.takeAll(ctx, there[1:])
 	}
-	if err := l.takeAll(ctx, there[1:]); err != nil {
+	if err != nil {
 		l.letGo()
 		return nil, err
 	}
@@ -131,11 +132,16 @@ type lock struct {
 	shaken bool          // it was less than a majority for a while, in which another run may have come
 	over   error         // why it will not be held again
 	moved  chan struct{} // closed and replaced when one of those changes
+
+	seen    time.Time     // when this program was last seen at work, by the clock on the wall
+	doubted chan struct{} // closed and replaced when it was not for long
 }
 
 func newLock(holder string, managers int, take func(ctx context.Context, host, holder string) (grip, error)) *lock {
-	l := &lock{holder: holder, managers: managers, take: take, held: map[string]bool{}, moved: make(chan struct{})}
+	l := &lock{holder: holder, managers: managers, take: take, held: map[string]bool{},
+		moved: make(chan struct{}), seen: time.Now().Round(0), doubted: make(chan struct{})}
 	l.life, l.end = context.WithCancel(context.Background())
+	l.keepers.Go(l.watch)
 	return l
 }
 
@@ -147,8 +153,8 @@ func (l *lock) takeAll(ctx context.Context, hosts []string) error {
 		all.Go(func() {
 			var g grip
 			if g, errs[i] = l.take(ctx, host, l.holder); errs[i] == nil {
-				l.set(host, true)
-				l.keepers.Go(func() { l.keep(host, g) })
+				doubted := l.set(host, true)
+				l.keepers.Go(func() { l.keep(host, g, doubted) })
 			}
 		})
 	}
@@ -162,22 +168,53 @@ func (l *lock) letGo() {
 	l.keepers.Wait()
 }
 
-// keep holds one manager's lock until it is let go, and takes it again when it is lost.
-func (l *lock) keep(host string, g grip) {
+// keep holds one manager's lock until it is let go, and takes it again when it is
+// lost or in doubt.
+func (l *lock) keep(host string, g grip, doubted <-chan struct{}) {
 	for {
 		select {
 		case <-l.life.Done():
 			g.release()
 			return
 		case <-g.lost:
-			g.release()
+		case <-doubted:
 		}
+		g.release()
 		l.set(host, false)
 		var ok bool
 		if g, ok = l.takeAgain(host); !ok {
 			return
 		}
-		l.set(host, true)
+		doubted = l.set(host, true)
+	}
+}
+
+// awake notices that this machine has slept: the hosts may have taken this run for
+// dead meanwhile, and word of that may not be here yet. Then nothing counts as held
+// until it was taken again. The monotonic clock stands still in a sleep.
+func (l *lock) awake() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now().Round(0)
+	slept := now.Sub(l.seen) > sleepOf
+	l.seen = now
+	if slept {
+		clear(l.held)
+		l.shaken = true
+		close(l.doubted)
+		l.doubted = make(chan struct{})
+		l.tell()
+	}
+}
+
+// sleepOf is how long this program was not at work where its locks are in doubt:
+// half of what lockScript waits for a sign of life.
+const sleepOf = 30 * time.Second
+
+// watch looks often enough whether this machine has slept.
+func (l *lock) watch() {
+	for pause(l.life, sleepOf/6) == nil {
+		l.awake()
 	}
 }
 
@@ -208,8 +245,9 @@ func (l *lock) overtaken(host, by string) error {
 	return fmt.Errorf("the connection to most managers was lost, and with it the cluster's lock; another run has taken it since: %s (so says %s)\n→ what is done stays, and nothing more is begun; when that run has ended, see what `rmqprov plan` says is left", by, host)
 }
 
-// set notes whether a manager's lock is held.
-func (l *lock) set(host string, held bool) {
+// set notes whether a manager's lock is held. What it returns is closed when that
+// comes into doubt.
+func (l *lock) set(host string, held bool) (doubted <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if held {
@@ -223,6 +261,7 @@ func (l *lock) set(host string, held bool) {
 		l.shaken = false // those that are held were held by nobody in between
 	}
 	l.tell()
+	return l.doubted
 }
 
 // most says that most managers' locks are held; l.mu is held.
@@ -261,6 +300,7 @@ func (l *lock) await(ctx context.Context) error {
 	}
 	late := time.NewTimer(lockedAgainWithin)
 	defer late.Stop()
+	l.awake()
 	for {
 		l.mu.Lock()
 		most, n, over, moved := l.most(), len(l.held), l.over, l.moved

@@ -132,6 +132,33 @@ func TestALockThatIsLost(t *testing.T) {
 	}
 }
 
+// A laptop that was closed finds its locks gone, or not: in its connections there may
+// be nothing yet that says so.
+func TestALockAfterASleep(t *testing.T) {
+	for _, another := range []string{"", "eve"} {
+		t.Run("taken by "+another, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := newManaged()
+				l := newLock("ann", 3, m.take)
+				defer l.letGo()
+				if err := l.takeAll(t.Context(), []string{"a", "b", "c"}); err != nil {
+					t.Fatal(err)
+				}
+				l.seen = l.seen.Add(-time.Minute) // and the monotonic clock stood still
+				if another != "" {
+					for _, host := range []string{"a", "b", "c"} {
+						m.give(host, another)
+					}
+				}
+				err := l.await(t.Context())
+				if taken := err != nil && strings.Contains(err.Error(), "another run has taken it since: eve"); taken != (another != "") {
+					t.Errorf("got %v", err)
+				}
+			})
+		})
+	}
+}
+
 func (m *managed) count(holder string) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()

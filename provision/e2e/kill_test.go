@@ -35,6 +35,7 @@ func TestStopAnywhere(t *testing.T) {
 	s.applied, s.rolled = s.round(t, undisturbed)
 	t.Run("killed", func(t *testing.T) { freshHosts(t, l); s.testKills(t) })
 	t.Run("hosts fail", func(t *testing.T) { freshHosts(t, l); s.testFaults(t) })
+	t.Run("lock lost", func(t *testing.T) { freshHosts(t, l); s.testLostLocks(t) })
 	t.Run("interrupted", func(t *testing.T) { freshHosts(t, l); s.testInterrupts(t) })
 }
 
