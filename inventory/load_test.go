@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"bytes"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -440,4 +441,35 @@ func FuzzLoad(f *testing.F) {
 			t.Errorf("a second run says something else:\n%s\n%s", said, again)
 		}
 	})
+}
+
+// Formatting twice is formatting once, and line ends stay what they are.
+func TestFormatSettles(t *testing.T) {
+	files, err := filepath.Glob("testdata/*/*.hcl")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	settled := 0
+	for _, name := range append(files, "example.hcl") {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, src := range [][]byte{text, bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n"))} {
+			once, diags := Format(src)
+			if diags.HasErrors() {
+				continue // what cannot be parsed is left alone
+			}
+			settled++
+			if twice, _ := Format(once); !bytes.Equal(once, twice) {
+				t.Errorf("%s changes again", name)
+			}
+			if crlf := []byte("\r\n"); bytes.Count(src, crlf) != bytes.Count(once, crlf) {
+				t.Errorf("%s: line ends have changed", name)
+			}
+		}
+	}
+	if settled < 100 {
+		t.Errorf("only %d texts could be formatted", settled)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
@@ -52,7 +53,7 @@ func (a *app) format(path string, check bool) error {
 	return nil
 }
 
-// hclFiles lists the files of an inventory.
+// hclFiles lists the files of an inventory, as load reads them.
 func hclFiles(path string) ([]string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -61,7 +62,20 @@ func hclFiles(path string) ([]string, error) {
 	if !info.IsDir() {
 		return []string{path}, nil
 	}
-	return filepath.Glob(filepath.Join(path, "*.hcl"))
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the inventory: %w", err)
+	}
+	var files []string
+	for _, e := range entries {
+		if name := e.Name(); filepath.Ext(name) == ".hcl" && !e.IsDir() && !strings.HasPrefix(name, ".") {
+			files = append(files, filepath.Join(path, name))
+		}
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("%s holds no file that ends in .hcl", path)
+	}
+	return files, nil
 }
 
 // unformattable is a file with errors, and its text to show them in.
