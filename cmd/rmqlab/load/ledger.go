@@ -105,7 +105,7 @@ func (l *ledger) count(n *int) {
 
 // tell tells a pause of one queue, or of all with "".
 func (l *ledger) tell(side, queue string, p Pause) {
-	if p.Length() >= worthTelling {
+	if p.Length() >= worthTelling && (queue == "" || p.Length() >= worthTellingOfOne) {
 		l.say("the %s of %s paused %.1f s", side, cmp.Or(queue, "all queues"), p.Seconds)
 	}
 }
@@ -132,6 +132,9 @@ func (l *ledger) settled() bool {
 
 // worthTelling is the pause that is kept in the report.
 const worthTelling = 500 * time.Millisecond
+
+// worthTellingOfOne is the pause of a single queue that is told.
+const worthTellingOfOne = 2 * time.Second
 
 // clock measures the pauses between events.
 type clock struct {

@@ -18,8 +18,9 @@ const (
 	watchEvery = 50 * time.Millisecond
 
 	// window bounds the unconfirmed messages of a connection and queue, and so what is published
-	// again when it fails.
-	window = 500
+	// again when it fails. RabbitMQ reads no more from a connection when 400 publishes wait for one
+	// of its channels: with a larger window, a queue without a leader would hold up all others.
+	window = 200
 )
 
 // publish works for the queues by one connection until that fails, or leave ends and all that it
