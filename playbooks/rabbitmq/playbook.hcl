@@ -335,7 +335,9 @@ playbook "rabbitmq" {
   # of an Erlang machine, and waits inside it for up to 10 s. Members whose hosts
   # are known to be down are not waited for. A member that
   # a broken off change has drained takes no clients, though it runs; it is
-  # brought back before anything else stops.
+  # brought back before anything else stops. While an alarm is in force (memory,
+  # disk), no member takes messages, and nothing should stop; every member knows
+  # the alarms of all.
   gate "formed" {
     exec = concat(local.eval, [<<-EOT
       ${local.nodes}
@@ -352,10 +354,11 @@ playbook "rabbitmq" {
         Odd = [View || {_, Nodes} = View <- Views, Nodes =/= Want],
         Split = [{Node, Nodes} || Node <- Want, [_ | _] = Nodes <- [Ask(Node, rabbit_node_monitor, partitions)]],
         Drained = [Node || Node <- Want, rabbit_maintenance:is_being_drained_local_read(Node)],
+        Alarms = [{Node, What} || {{resource_limit, What, Node}, _} <- rabbit_alarm:get_alarms()],
         if
-          Odd =:= [], Split =:= [], Drained =:= [] -> formed;
-          Drained =:= [], Tries > 0 -> timer:sleep(200), Again(Again, Tries - 1);
-          true -> exit({not_formed, {members_see, Odd}, {partitions, Split}, {drained, Drained}})
+          Odd =:= [], Split =:= [], Drained =:= [], Alarms =:= [] -> formed;
+          Drained =:= [], Alarms =:= [], Tries > 0 -> timer:sleep(200), Again(Again, Tries - 1);
+          true -> exit({not_formed, {members_see, Odd}, {partitions, Split}, {drained, Drained}, {alarms, Alarms}})
         end
       end,
       Formed(Formed, 50).
@@ -368,7 +371,7 @@ playbook "rabbitmq" {
     ])
     on     = "one"
     within = "15m"
-    note   = "every member sees the same ${input.members} running, with no partition and none drained"
+    note   = "every member sees the same ${input.members} running, with no partition, no alarm, and none drained"
   }
 
   # What a later member finds in Consul decides which cluster it joins, so the
