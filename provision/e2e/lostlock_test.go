@@ -17,7 +17,7 @@ const rolling = "stack.rabbitmq.gate.formed.before"
 func (s *stops) testLostLocks(t *testing.T) {
 	s.finish(t, "apply", s.lab.Inventory())
 
-	edit(t, s.lab, "rabbitmq_rabbitmq-02")
+	s.editWhole(t)
 	r := s.await(t, "apply", s.lab.Inventory(), "started", rolling)
 	for _, h := range s.lab.Hosts() {
 		lostConnections(t, s.lab, h.Name)
@@ -31,7 +31,7 @@ func (s *stops) testLostLocks(t *testing.T) {
 	}
 	sameShape(t, "apply whose connections were cut", s.applied, checkShape(t, s.lab, s.lab.Inventory()))
 
-	edit(t, s.lab, "rabbitmq_rabbitmq-02")
+	s.editWhole(t)
 	r = s.await(t, "apply", s.lab.Inventory(), "started", rolling)
 	if err := r.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
@@ -52,4 +52,19 @@ func (s *stops) testLostLocks(t *testing.T) {
 		}
 	}
 	sameShape(t, "apply beside one that slept", s.applied, checkShape(t, s.lab, s.lab.Inventory()))
+}
+
+// editWhole changes a member by hand and waits until it is back.
+func (s *stops) editWhole(t *testing.T) {
+	t.Helper()
+	if _, err := s.lab.Root(t.Context(), "node-1", "docker service update -q --env-add EDITED=1 rabbitmq_rabbitmq-02\n"); err != nil {
+		t.Fatal(err)
+	}
+	for range 60 {
+		if s.lab.Whole(t.Context()) == nil {
+			return
+		}
+		time.Sleep(time.Second)
+	}
+	t.Fatal("the member that was changed by hand does not come back")
 }
