@@ -34,13 +34,14 @@ var kinds = []*kind{
 	{name: "docker", single: true, args: []string{"registry_mirrors", "insecure_registries", "log_max_size", "log_max_file", "settings"}},
 	{name: "swarm", single: true, args: []string{"address_pools", "subnet_size", "data_path_port"}},
 	{name: "network", label: "prod", args: []string{"subnet", "mtu", "attachable", "encrypted"}},
-	{name: "stack", label: "rabbitmq", args: []string{"playbook", "inputs", "depends_on"}},
+	{name: "image", label: "orders", args: []string{"build"}},
+	{name: "stack", label: "rabbitmq", args: []string{"playbook", "compose", "inputs", "depends_on"}},
 	{name: "file", label: "motd", args: []string{"path", "source", "content", "hosts", "mode", "owner", "group", "restart"}},
 }
 
 // a starts a sentence about a block of the kind.
 func (k *kind) a() string {
-	if k.name == "ssh" {
+	if k.name == "ssh" || k.name == "image" {
 		return "An " + k.name
 	}
 	return "A " + k.name

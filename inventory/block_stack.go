@@ -45,6 +45,7 @@ func (b *block) stack() (Stack, []dependency) {
 	s := Stack{
 		Name:        b.name,
 		Playbook:    b.playbook(),
+		Compose:     b.compose(),
 		Inputs:      b.inputs(),
 		Range:       b.header(),
 		InputsRange: b.header(),
@@ -71,13 +72,32 @@ func (b *block) inputs() map[string]Input {
 	return inputs
 }
 
+// playbook reads what a stack is made of, where that is a playbook.
 func (b *block) playbook() string {
+	if !b.has("playbook") {
+		if !b.has("compose") {
+			b.ld.errorAt(at(b.header()), "Missing playbook or compose", "Write playbook = \"rabbitmq\" for one that the program carries (`rmqprov playbook list`) or ./FOLDER for one of yours, or compose = \"./orders.yml\" for a compose file alone.")
+		}
+		return ""
+	}
 	s := b.requiredText("playbook", `"rabbitmq"`)
 	if strings.Contains(s, "/") && !isFolder(s) {
 		b.ld.errorAt(b.place("playbook"), fmt.Sprintf("Unclear playbook %q", s), "A folder starts with ./, ../ or /: write %q. A name without a slash is a playbook that the program carries.", "./"+s)
 		return ""
 	}
 	return s
+}
+
+// compose reads the path of a compose file that stands alone.
+func (b *block) compose() string {
+	if b.has("compose") && b.has("playbook") {
+		b.ld.errorAt(b.place("compose"), "Both playbook and compose", "A stack is made of a playbook or of a compose file. Keep one of them.")
+		return ""
+	}
+	if !b.has("compose") {
+		return ""
+	}
+	return b.requiredText("compose", `"./orders.yml"`)
 }
 
 // isFolder reports whether a playbook is a folder of the user's.

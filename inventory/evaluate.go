@@ -14,7 +14,7 @@ import (
 // node is something that expressions can refer to by name. It is evaluated
 // when it is first needed, so that the order of blocks never matters.
 type node struct {
-	root  string // "var", "local", "cluster", "host", "network" or "stack"
+	root  string // "var", "local", "cluster", "host", "network", "image" or "stack"
 	name  string // "" for the cluster
 	rng   hcl.Range
 	eval  func() cty.Value
@@ -23,7 +23,7 @@ type node struct {
 }
 
 // rootNames are the names that an expression can start with.
-var rootNames = []string{"var", "local", "host", "network", "stack", "cluster"}
+var rootNames = []string{"var", "local", "host", "network", "image", "stack", "cluster"}
 
 // forms says how a member of each root is written.
 var forms = map[string]string{
@@ -31,11 +31,12 @@ var forms = map[string]string{
 	"local":   "local.%s",
 	"host":    `host["%s"]`,
 	"network": `network["%s"]`,
+	"image":   "image.%s",
 	"stack":   "stack.%s",
 }
 
 // origins says what makes the members of each root.
-var origins = map[string]string{"var": "variable", "local": "local value", "host": "host", "network": "network", "stack": "stack"}
+var origins = map[string]string{"var": "variable", "local": "local value", "host": "host", "network": "network", "image": "image", "stack": "stack"}
 
 func (n *node) String() string {
 	if n.root == "cluster" {
@@ -189,7 +190,7 @@ func (ld *loader) refer(t hcl.Traversal, into map[string]cty.Value) {
 }
 
 // quoted is a text that would be a reference without its quotes.
-var quoted = regexp.MustCompile(`^(var|local|host|network|stack)(?:\.|\[")([\w-]+)`)
+var quoted = regexp.MustCompile(`^(var|local|host|network|image|stack)(?:\.|\[")([\w-]+)`)
 
 // checkQuoted warns of references in quotes: they are taken as they stand.
 func (ld *loader) checkQuoted(body *hclsyntax.Body) {
@@ -257,7 +258,7 @@ func (ld *loader) meantBy(name string) string {
 	if near := nearest(name, rootNames); near != "" {
 		return fmt.Sprintf(" Did you mean %q?", near)
 	}
-	return fmt.Sprintf(" If it is a text, write it in quotes: %q. A reference starts with var, local, host, network, stack or cluster.", name)
+	return fmt.Sprintf(" If it is a text, write it in quotes: %q. A reference starts with var, local, host, network, image, stack or cluster.", name)
 }
 
 // scope evaluates everything that has a name.

@@ -24,6 +24,7 @@ type Inventory struct {
 	Docker        Docker
 	Swarm         Swarm
 	Networks      []Network
+	Images        []Image
 	Stacks        []Stack // in the order of the files
 	Files         []File
 	Scope         *Scope // variables, locals and functions, for what is evaluated later
@@ -116,10 +117,20 @@ type Network struct {
 	Range      hcl.Range
 }
 
-// Stack is one playbook put to use.
+// Image is built from a Dockerfile on one of the hosts, and handed to the others.
+type Image struct {
+	Name  string
+	Dir   string // of the Dockerfile and all that it copies
+	Hash  string // of what the folder holds: see Context
+	Ref   string // what services name: the tag is the hash; "": the folder could not be read, which has been reported
+	Range hcl.Range
+}
+
+// Stack is one playbook or compose file put to use.
 type Stack struct {
 	Name        string
-	Playbook    string           // a name the binary carries, or a folder that starts with "./", "../" or "/"
+	Playbook    string           // a name the binary carries, or a folder that starts with "./", "../" or "/"; "" where Compose is not
+	Compose     string           // path of a compose file that stands alone, from the inventory's folder or absolute
 	Inputs      map[string]Input // nil: they could not be evaluated, which has been reported
 	DependsOn   []string         // names of stacks
 	Range       hcl.Range

@@ -170,6 +170,7 @@ func (ld *loader) decode() {
 	ld.declareCluster()
 	ld.declareHosts()
 	ld.declareNetworks()
+	ld.declareImages()
 	ld.declareStacks()
 	ld.inv.Scope = ld.scope()
 	for _, read := range ld.unused {

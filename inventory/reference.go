@@ -76,7 +76,8 @@ var blockNotes = map[string]string{
 	"docker":              "What every host's Docker Engine is. Keys of `daemon.json` that are not named here stay as they are.",
 	"swarm":               "What can be chosen only when the swarm begins.",
 	"network":             "An overlay network between the stacks.",
-	"stack":               "A playbook put to use.",
+	"image":               "An image that is built on one host from a folder, and handed to the others.",
+	"stack":               "A playbook put to use, or a compose file alone.",
 	"file":                "A file on the hosts.",
 }
 
@@ -136,8 +137,11 @@ var argNotes = map[string]ArgDoc{
 	"network.attachable": {Type: "bool", Default: "false", Note: "A container that was started by hand may join."},
 	"network.encrypted":  {Type: "bool", Default: "false", Note: "IPsec between the hosts. It needs IP protocol 50 between them."},
 
-	"stack.playbook":   {Type: "string, required", Note: "A playbook that rmqprov carries, or a folder that begins with `./`, `../` or `/`."},
-	"stack.inputs":     {Type: "map", Note: "What the playbook takes: `rmqprov playbook show NAME`."},
+	"image.build": {Type: "path, required", Note: "A folder with a Dockerfile. `image.NAME` is the reference of what is built of it, and `image: NAME` in a compose file means the same."},
+
+	"stack.playbook":   {Type: "string", Note: "A playbook that rmqprov carries, or a folder that begins with `./`, `../` or `/`. One of `playbook` and `compose` is written."},
+	"stack.compose":    {Type: "path", Note: "A compose file that stands alone."},
+	"stack.inputs":     {Type: "map", Note: "What the playbook takes: `rmqprov playbook show NAME`; of a compose file its variables."},
 	"stack.depends_on": {Type: "list of stacks", Note: "`[stack.consul]`: it waits until the gates of these hold."},
 
 	"file.path":    {Type: "string, required", Note: "Where it goes, absolute."},

@@ -14,7 +14,7 @@ import (
 // exist. Playbooks are evaluated with the same one, so that a user learns it
 // once.
 type Scope struct {
-	Variables map[string]cty.Value // var, local, host, network, stack, cluster
+	Variables map[string]cty.Value // var, local, host, network, image, stack, cluster
 	Functions map[string]function.Function
 
 	env func(string) (string, bool)

@@ -12,8 +12,8 @@ var synonyms = map[string]string{
 	"password": "sudo_password", "become_pass": "sudo_password", "become_password": "sudo_password", "sudo_pass": "sudo_password",
 	"timeout": "dial_timeout", "connect_timeout": "dial_timeout", "host_key_checking": "host_keys", "strict_host_key_checking": "host_keys",
 	"cidr": "subnet", "cidr_block": "subnet", "range": "subnet", "encryption": "encrypted",
-	"template": "playbook", "role_name": "playbook", "variables": "inputs", "parameters": "inputs", "values": "inputs",
-	"requires": "depends_on", "needs": "depends_on", "after": "depends_on", "dependencies": "depends_on",
+	"context": "build", "dockerfile": "build", "template": "playbook", "role_name": "playbook", "variables": "inputs", "parameters": "inputs", "values": "inputs",
+	"compose_file": "compose", "stack_file": "compose", "requires": "depends_on", "needs": "depends_on", "after": "depends_on", "dependencies": "depends_on",
 	"mirrors": "registry_mirrors", "mirror": "registry_mirrors", "daemon_json": "settings", "options": "settings",
 	"dest": "path", "destination": "path", "target": "path", "src": "source", "text": "content", "permissions": "mode", "chmod": "mode",
 	"value": "default", "desc": "description", "secret": "sensitive",
@@ -22,7 +22,7 @@ var synonyms = map[string]string{
 // blockSynonyms are the same for blocks.
 var blockSynonyms = map[string]string{
 	"node": "host", "server": "host", "machine": "host", "instance": "host", "var": "variable", "service": "stack", "app": "stack",
-	"firewall": "security_group", "connection": "ssh", "engine": "docker", "ec2": "discover", "template": "file",
+	"build": "image", "dockerfile": "image", "firewall": "security_group", "connection": "ssh", "engine": "docker", "ec2": "discover", "template": "file",
 }
 
 // terraform are its blocks, which an inventory has no use for.

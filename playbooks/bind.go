@@ -42,10 +42,13 @@ func unsound(want inventory.Stack) bool {
 			return true
 		}
 	}
-	return want.Playbook == ""
+	return want.Playbook == "" && want.Compose == ""
 }
 
 func bindOne(inv *inventory.Inventory, want inventory.Stack) (Stack, hcl.Diagnostics) {
+	if want.Compose != "" {
+		return bindPlain(inv, want)
+	}
 	f, missing := open(want.Playbook, inv.Dir, want.Range)
 	if missing != nil {
 		return Stack{}, hcl.Diagnostics{missing}

@@ -114,6 +114,16 @@ func TestBindOwnFolder(t *testing.T) {
 	}
 }
 
+// A compose file that stands alone becomes what `docker stack deploy` makes of
+// it, with configs and secrets named after their content.
+func TestBindPlainFile(t *testing.T) {
+	stacks, diags := load(t, "testdata/plain.hcl", nil)
+	if diags != "" {
+		t.Errorf("diagnostics:\n%s", diags)
+	}
+	goldenStacks(t, "plain", stacks)
+}
+
 // What is sensitive stands in Secret.Value, and nowhere else in what Bind
 // returns: the rest goes into plans, files and the swarm's readable objects.
 func TestSecretsStayHidden(t *testing.T) {

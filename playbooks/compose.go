@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/distribution/reference"
 	composeconvert "github.com/docker/cli/cli/compose/convert"
@@ -35,8 +36,8 @@ func (b *binder) bindCompose() {
 	if !ok {
 		return
 	}
-	file := b.newComposeFile(name, []byte(text))
-	config, err := file.load()
+	file := b.newComposeFile(name, name+" (rendered)", []byte(text))
+	config, err := file.load(nil)
 	if err != nil {
 		b.composeError(file, err)
 		return
@@ -59,32 +60,60 @@ func (b *binder) bindCompose() {
 
 // composeFile is a rendered compose file with the places of its services.
 type composeFile struct {
-	name  string // as diagnostics call it
-	text  []byte
-	dir   string         // where relative paths in it start
-	order []string       // services
-	lines map[string]int // "services.web" → line
+	name   string // as diagnostics call it
+	text   []byte
+	dir    string                   // where relative paths in it start
+	images func(name string) string // the reference of an image that the inventory builds; any other name as it is
+	order  []string                 // services
+	lines  map[string]int           // "services.web", "services.web.ports.0" → line
 }
 
-// newComposeFile makes the rendered text printable in diagnostics: the lines
-// of the template are others as soon as it holds a loop.
-func (b *binder) newComposeFile(name string, text []byte) *composeFile {
-	b.folder.keep(name+" (rendered)", text)
-	f := &composeFile{name: b.folder.path(name + " (rendered)"), text: text, dir: filepath.Join(b.folder.dir, filepath.Dir(name)), lines: map[string]int{}}
+// newComposeFile makes the text printable in diagnostics. A rendered one is
+// shown by a name of its own: the lines of the template are others as soon as
+// it holds a loop.
+func (b *binder) newComposeFile(name, shown string, text []byte) *composeFile {
+	b.folder.keep(shown, text)
+	f := &composeFile{name: b.folder.path(shown), text: text, dir: filepath.Join(b.folder.dir, filepath.Dir(name)), lines: map[string]int{}, images: b.builtImage}
 	var doc map[string]yaml.Node
 	if yaml.Unmarshal(text, &doc) != nil {
 		return f // load reports it
 	}
-	for _, section := range []string{"services", "networks", "configs", "secrets"} {
-		names := doc[section].Content
-		for i := 0; i+1 < len(names); i += 2 {
-			f.lines[section+"."+names[i].Value] = names[i].Line
-			if section == "services" {
-				f.order = append(f.order, names[i].Value)
-			}
-		}
+	for _, section := range []string{"services", "networks", "volumes", "configs", "secrets"} {
+		node := doc[section]
+		f.index(section, &node)
+	}
+	services := doc["services"].Content
+	for i := 0; i+1 < len(services); i += 2 {
+		f.order = append(f.order, services[i].Value)
 	}
 	return f
+}
+
+// builtImage is the reference of an image that the inventory builds, by its name
+// alone; any other name stays as it is.
+func (b *binder) builtImage(name string) string {
+	for _, im := range b.inv.Images {
+		if im.Name == name && im.Ref != "" {
+			return im.Ref
+		}
+	}
+	return name
+}
+
+// index notes the lines of all that is in a node, by path.
+func (f *composeFile) index(path string, node *yaml.Node) {
+	for i, inner := range node.Content {
+		switch {
+		case node.Kind == yaml.SequenceNode:
+			at := fmt.Sprintf("%s.%d", path, i)
+			f.lines[at] = inner.Line
+			f.index(at, inner)
+		case node.Kind == yaml.MappingNode && i%2 == 1:
+			at := path + "." + node.Content[i-1].Value
+			f.lines[at] = node.Content[i-1].Line
+			f.index(at, inner)
+		}
+	}
 }
 
 // at is the range of a whole line, or of the file's first.
@@ -109,40 +138,49 @@ func (f *composeFile) at(line int) hcl.Range {
 // atService is the line of a service's name.
 func (f *composeFile) atService(name string) hcl.Range { return f.at(f.lines["services."+name]) }
 
-func (f *composeFile) load() (*types.Config, error) {
+// load reads the file. The variables are what its own ${…} mean; nil: it has
+// none but those with a default.
+func (f *composeFile) load(variables map[string]string) (*types.Config, error) {
 	tree, err := loader.ParseYAML(f.text)
 	if err != nil {
 		return nil, err
 	}
-	details := types.ConfigDetails{WorkingDir: f.dir, ConfigFiles: []types.ConfigFile{{Filename: f.name, Config: tree}}}
-	config, err := loader.Load(details, func(o *loader.Options) { o.Interpolate = noEnvironment(o.Interpolate) })
+	details := types.ConfigDetails{WorkingDir: f.dir, ConfigFiles: []types.ConfigFile{{Filename: f.name, Config: tree}}, Environment: variables}
+	config, err := loader.Load(details, func(o *loader.Options) { o.Interpolate = noEnvironment(o.Interpolate, variables) })
 	if err != nil {
 		return nil, err
 	}
 	// The loader goes through maps: without this, what is said first would differ from run to run.
 	slices.SortFunc(config.Services, func(x, y types.ServiceConfig) int { return f.lines["services."+x.Name] - f.lines["services."+y.Name] })
-	for _, svc := range config.Services {
+	for i, svc := range config.Services {
 		if svc.Image == "" {
-			return nil, fmt.Errorf("services.%s has no image: swarm builds none, so build it, push it to a registry, and name it here", svc.Name)
+			return nil, fmt.Errorf("services.%s has no image: swarm builds none. Write image %[1]q { build = \"./%[1]s\" } in the inventory and image: %[1]s here, or name one of a registry", svc.Name)
 		}
 		if _, err := reference.ParseAnyReference(svc.Image); err != nil {
 			return nil, fmt.Errorf("services.%s.image %q: %w", svc.Name, svc.Image, err)
 		}
+		config.Services[i].Image = f.images(svc.Image)
 	}
 	return config, nil
 }
 
 var plainVariable = regexp.MustCompile(`(?:^|[^$])(?:\$\$)*\$(?:\{([_a-zA-Z][_a-zA-Z0-9]*)\}|([_a-zA-Z][_a-zA-Z0-9]*))`)
 
-// noEnvironment keeps compose's own ${…} working with an empty environment,
-// and makes a variable without a default an error, where compose would quietly
-// put in nothing: an inventory must mean the same on every machine.
-func noEnvironment(o *interpolation.Options) *interpolation.Options {
+// noEnvironment keeps compose's own ${…} working without the environment, and
+// makes a variable without a value and a default an error, where compose would
+// quietly put in nothing: an inventory must mean the same on every machine.
+func noEnvironment(o *interpolation.Options, variables map[string]string) *interpolation.Options {
 	strict := *o
-	strict.LookupValue = func(string) (string, bool) { return "", false }
+	strict.LookupValue = func(name string) (string, bool) { v, ok := variables[name]; return v, ok }
+	advice := "pass it as an input and write ${input.…}, or $$ for a dollar"
+	if variables != nil {
+		advice = "give it a value in the stack's inputs = { … }, or write $$ for a dollar"
+	}
 	strict.Substitute = func(text string, lookup template.Mapping) (string, error) {
-		if m := plainVariable.FindStringSubmatch(text); m != nil {
-			return "", fmt.Errorf("the variable $%s is not set: pass it as an input and write ${input.…}, or $$ for a dollar", m[1]+m[2])
+		for _, m := range plainVariable.FindAllStringSubmatch(text, -1) {
+			if _, ok := variables[m[1]+m[2]]; !ok {
+				return "", fmt.Errorf("the variable $%s is not set: %s", m[1]+m[2], advice)
+			}
 		}
 		return template.Substitute(text, lookup)
 	}
@@ -162,14 +200,36 @@ func (b *binder) composeError(f *composeFile, err error) {
 		line, _ = strconv.Atoi(m[1])
 	}
 	for _, name := range f.order {
-		if strings.Contains(said, "services."+name) || strings.Contains(said, "service "+name+":") {
+		if strings.Contains(said, "service "+name+":") {
 			line = f.lines["services."+name]
 		}
+	}
+	if path := f.pathIn(said); path != "" {
+		line = f.lines[path]
 	}
 	if line == 0 {
 		line = f.lineWith(quotes.FindAllStringSubmatch(said, -1))
 	}
 	b.fail(f.at(line), "Compose file refused", "%s.%s", strings.TrimSuffix(said, "."), composeAdvice(said, f.at(line).SliceBytes(f.text)))
+}
+
+var unknownProperty = regexp.MustCompile(`[Aa]dditional propert(?:y|ies) '?([\w-]+)`)
+
+// pathIn is the longest path within the file that a text names, "" where it
+// names none.
+func (f *composeFile) pathIn(said string) string {
+	best := ""
+	for _, path := range sortedKeys(f.lines) {
+		_, rest, found := strings.Cut(said, path)
+		whole := rest == "" || !strings.ContainsAny(rest[:1], "-_") && !unicode.IsLetter(rune(rest[0])) && !unicode.IsDigit(rune(rest[0]))
+		if found && whole && len(path) > len(best) {
+			best = path
+		}
+	}
+	if m := unknownProperty.FindStringSubmatch(said); m != nil && f.lines[best+"."+m[1]] > 0 {
+		best += "." + m[1]
+	}
+	return best
 }
 
 // lineWith is the first line that holds the last of the quoted words, or 0.
@@ -210,18 +270,11 @@ func composeAdvice(said string, line []byte) string {
 // checkObjects sees to it that the stack lives on what the inventory and the
 // playbook make: networks of the inventory, configs and secrets by name.
 func (b *binder) checkObjects(f *composeFile, c *types.Config) {
-	var known []string
-	for _, n := range b.inv.Networks {
-		known = append(known, n.Name)
-	}
 	for _, key := range sortedKeys(c.Networks) {
-		n := c.Networks[key]
-		name := cmp.Or(n.Name, key)
-		switch {
-		case !n.External.External:
-			b.fail(f.at(f.lines["networks."+key]), "A network of its own", "The network %q must be `external: true`: overlay networks are made by the inventory's `network` blocks.", key)
-		case !slices.Contains(known, name) && name != "host" && name != "none" && name != "bridge":
-			b.fail(f.at(f.lines["networks."+key]), "Unknown network", "The inventory has no network %q.%s", name, didYouMean(name, known))
+		if n, at := c.Networks[key], f.at(f.lines["networks."+key]); n.External.External {
+			b.checkNetwork(at, cmp.Or(n.Name, key))
+		} else {
+			b.fail(at, "A network of its own", "The network %q must be `external: true`: overlay networks are made by the inventory's `network` blocks.", key)
 		}
 	}
 	for _, svc := range c.Services {
@@ -293,7 +346,7 @@ func (b *binder) convertServices(f *composeFile, c *types.Config) error {
 		if !ok {
 			continue // checkReferences says so
 		}
-		svc := Service{Name: spec.Name, Spec: spec}
+		svc := Service{Name: spec.Name, Spec: withDefaults(spec)}
 		if slots[name] {
 			svc.Slot = name
 		}
@@ -301,6 +354,25 @@ func (b *binder) convertServices(f *composeFile, c *types.Config) error {
 	}
 	b.stack.Networks = b.overlays()
 	return nil
+}
+
+// withDefaults writes out what the swarm keeps in the place of what a compose
+// file leaves out (moby, daemon/cluster/convert/service.go). A service that was
+// made would else differ from the one that is wanted.
+func withDefaults(spec swarm.ServiceSpec) swarm.ServiceSpec {
+	if r := spec.Mode.Replicated; r != nil && r.Replicas == nil {
+		r.Replicas = new(uint64(1))
+	}
+	for _, c := range []*swarm.UpdateConfig{spec.UpdateConfig, spec.RollbackConfig} {
+		if c != nil {
+			c.FailureAction = cmp.Or(c.FailureAction, swarm.UpdateFailureActionPause)
+			c.Order = cmp.Or(c.Order, swarm.UpdateOrderStopFirst)
+		}
+	}
+	if p := spec.TaskTemplate.RestartPolicy; p != nil {
+		p.Condition = cmp.Or(p.Condition, swarm.RestartPolicyConditionAny)
+	}
+	return spec
 }
 
 // overlays are the inventory's networks that the services join, sorted.

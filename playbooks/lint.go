@@ -22,12 +22,17 @@ func (b *binder) lint(f *composeFile, c *types.Config) {
 			b.lintSlot(at, svc)
 		}
 	}
+	b.lintIgnored(f)
+	b.lintForeign(f, c)
+}
+
+// lintIgnored names what the compose file says in vain.
+func (b *binder) lintIgnored(f *composeFile) {
 	if tree, err := loader.ParseYAML(f.text); err == nil {
 		if ignored := loader.GetUnsupportedProperties(tree); len(ignored) > 0 {
 			b.warn(f.at(1), "Options without effect", "Swarm ignores these options of the compose file: %s.", listed(ignored))
 		}
 	}
-	b.lintForeign(f, c)
 }
 
 func (b *binder) warn(at hcl.Range, summary, format string, args ...any) {

@@ -19,12 +19,13 @@ import (
 // that `docker stack deploy` would make of it. It is pure data.
 type Stack struct {
 	Name      string
-	Playbook  string // as the inventory names it
+	Playbook  string // as the inventory names it: a playbook, or the compose file that stands alone
 	DependsOn []string
 	Inputs    map[string]cty.Value // after defaults; sensitive ones are marked
 	Slots     []SlotSet
 	Services  []Service // in the order in which the playbook changes them
-	Networks  []string  // overlay networks of the inventory that the services join
+	Networks  []string  // overlay networks that the services join, of the inventory and its own
+	Own       []Network `json:",omitempty"` // networks that are the stack's own
 	Configs   []Config
 	Secrets   []Secret
 	Ports     []Port
@@ -65,6 +66,13 @@ type Service struct {
 	Name string // as swarm knows it: STACK_SERVICE
 	Slot string // the slot whose member it is, or "" where it is none
 	Spec swarm.ServiceSpec
+}
+
+// Network is an overlay network that a compose file makes for its services, as
+// `docker stack deploy` does.
+type Network struct {
+	Name       string // as Docker knows it: STACK_NETWORK
+	Attachable bool
 }
 
 // Config is a Docker config, named after its content.

@@ -228,6 +228,12 @@ func (s *Session) run(ctx context.Context, step plan.Step, say func(string)) err
 		return s.updateNode(ctx, m, a)
 	case plan.PullImage:
 		return s.pullImage(ctx, m, a)
+	case plan.BuildImage:
+		return s.buildImage(ctx, m, a, say)
+	case plan.CopyImage:
+		return s.copyImage(ctx, m, a)
+	case plan.RemoveImage:
+		return s.removeImage(ctx, m, a)
 	case plan.CreateNetwork:
 		return s.createNetwork(ctx, a)
 	case plan.RemoveNetwork:

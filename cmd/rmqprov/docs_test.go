@@ -251,6 +251,8 @@ func examine(t *testing.T, text string) hcl.Diagnostics {
 			t.Fatal(err)
 		}
 	}
+	write(t, filepath.Join(dir, "orders.yml"), "services: { orders: { image: \"orders:${TAG:-1}\" } }\n")
+	write(t, filepath.Join(dir, "orders", "Dockerfile"), "FROM scratch\n")
 	path := filepath.Join(dir, defaultFile)
 	write(t, path, completed(text, body))
 	inv, _, diags := inventory.Load(path, inventory.Options{Env: noEnv})

@@ -330,6 +330,9 @@ func (d *demolition) takeHost(h inventory.Host) {
 			}
 		}
 	}
+	for _, ref := range d.builtImages(h.Name) {
+		add(Step{ID: imageID(h.Name, ref), Summary: "remove image " + ref, Why: "rmqprov built it", Action: RemoveImage{Ref: ref}})
+	}
 	if paths := d.written(h, facts); len(paths) > 0 {
 		add(Step{
 			ID: hostID(h.Name, "files"), Summary: "remove " + strings.Join(paths, ", "), Why: "rmqprov wrote it",

@@ -20,6 +20,31 @@ func (b *builder) leftovers() {
 	services = append(services, b.oldServices()...)
 	b.oldConfigs(services)
 	b.oldSecrets(services)
+	b.oldNetworks(services)
+	b.oldImages(services)
+}
+
+// oldNetworks plans the removal of networks that were a stack's own. Those of
+// the inventory stay: others may have come to use them.
+func (b *builder) oldNetworks(after []ID) {
+	wanted := map[string]bool{}
+	for _, s := range b.want.Stacks {
+		for _, n := range s.Own {
+			wanted[n.Name] = true
+		}
+	}
+	for _, n := range b.inv.Networks {
+		wanted[n.Name] = true
+	}
+	for _, n := range b.got.Swarm.Value.Networks {
+		if wanted[n.Name] || !b.ours(n.Labels) || n.Labels[stackLabel] == "" {
+			continue
+		}
+		b.add(Step{
+			ID: networkID(n.Name), Kind: Delete, Summary: "remove overlay network " + n.Name,
+			Why: "it was stack " + n.Labels[stackLabel] + "'s own, which has it no more", After: slices.Clone(after), Action: RemoveNetwork{Name: n.Name},
+		})
+	}
 }
 
 func (b *builder) ours(labels map[string]string) bool {

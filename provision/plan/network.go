@@ -9,6 +9,10 @@ import (
 	"github.com/rmqprov/rmqprov/inventory"
 )
 
+// stackLabel is on the networks that are a stack's own, as `docker stack deploy`
+// puts it there.
+const stackLabel = "com.docker.stack.namespace"
+
 func networkID(name string) ID { return joined("network", name, nil) }
 
 const (
@@ -20,31 +24,43 @@ const (
 // place: one that nothing uses is made anew, one in use is a refusal.
 func (b *builder) networks() {
 	for _, n := range b.inv.Networks {
-		seen, exists := b.network(n.Name)
-		step := Step{
-			ID: networkID(n.Name), Kind: Create, Summary: "create overlay network " + n.Name,
-			Why: "no network of that name", After: []ID{swarmInit},
-		}
-		action := CreateNetwork{
-			Name: n.Name, Subnet: n.Subnet, MTU: n.MTU, Attachable: n.Attachable, Encrypted: n.Encrypted, Labels: b.labels(),
-		}
-		if exists {
-			step.Changes = networkChanges(n, seen)
-			if len(step.Changes) == 0 {
-				continue
-			}
-			if user := b.networkUser(seen.ID); user != "" {
-				b.refuse("", fmt.Sprintf("network %q differs in %s, and Docker can change neither while service %s uses it",
-					n.Name, changedPaths(step.Changes), user),
-					"give the new network another name and move the stacks to it, or put the old values back")
-				continue
-			}
-			step.Kind, step.Why, action.Replace = Replace, "differs in "+changedPaths(step.Changes)+"; nothing uses it", true
-			step.Disrupts = "removes network " + n.Name + " and makes it anew"
-		}
-		step.Action = action
-		b.add(step)
+		b.overlay(n, b.labels())
 	}
+	for _, s := range b.want.Stacks {
+		for _, n := range s.Own {
+			labels := b.labels()
+			labels[stackLabel] = s.Name
+			b.overlay(inventory.Network{Name: n.Name, Attachable: n.Attachable}, labels)
+		}
+	}
+}
+
+// overlay plans one network.
+func (b *builder) overlay(n inventory.Network, labels map[string]string) {
+	seen, exists := b.network(n.Name)
+	step := Step{
+		ID: networkID(n.Name), Kind: Create, Summary: "create overlay network " + n.Name,
+		Why: "no network of that name", After: []ID{swarmInit},
+	}
+	action := CreateNetwork{
+		Name: n.Name, Subnet: n.Subnet, MTU: n.MTU, Attachable: n.Attachable, Encrypted: n.Encrypted, Labels: labels,
+	}
+	if exists {
+		step.Changes = networkChanges(n, seen)
+		if len(step.Changes) == 0 {
+			return
+		}
+		if user := b.networkUser(seen.ID); user != "" {
+			b.refuse("", fmt.Sprintf("network %q differs in %s, and Docker can change neither while service %s uses it",
+				n.Name, changedPaths(step.Changes), user),
+				"give the new network another name and move the stacks to it, or put the old values back")
+			return
+		}
+		step.Kind, step.Why, action.Replace = Replace, "differs in "+changedPaths(step.Changes)+"; nothing uses it", true
+		step.Disrupts = "removes network " + n.Name + " and makes it anew"
+	}
+	step.Action = action
+	b.add(step)
 }
 
 func (b *builder) network(name string) (network.Summary, bool) {

@@ -174,7 +174,7 @@ func (b *builder) imagesOf(host string) []ID {
 
 func imageID(host, ref string) ID { return hostID(host, "image", ref) }
 
-// images plans the pulls of one host, ahead of the services and in the order
+// images plans how one host gets its images, ahead of the services and in the order
 // in which they are needed. They come after the host's joining: three images
 // unpacked beside a joining manager starve the raft of the disk.
 func (b *builder) images(h inventory.Host) {
@@ -190,11 +190,9 @@ func (b *builder) images(h inventory.Host) {
 				continue
 			}
 			planned[ref] = true
-			b.add(Step{
-				ID: imageID(h.Name, ref), Host: h.Name, Kind: Create, Summary: "pull " + ref, Why: "image not on the host",
-				After:  append([]ID{swarmInit, hostID(h.Name, "docker"), hostID(h.Name, "daemon"), hostID(h.Name, "swarm")}, before...),
-				Action: PullImage{Ref: ref},
-			})
+			step := b.imageStep(h.Name, ref)
+			step.After = slices.Concat(step.After, []ID{swarmInit, hostID(h.Name, "docker"), hostID(h.Name, "daemon"), hostID(h.Name, "swarm")}, before)
+			b.add(step)
 			before = []ID{imageID(h.Name, ref)}
 		}
 	}

@@ -4,5 +4,9 @@ playbook "orders" {
     default     = ""
     description = "What it logs in with."
   }
+  input "image" {
+    default     = "orders:1"
+    description = "What it runs."
+  }
   stack { file = "stack.yml" }
 }
