@@ -105,8 +105,10 @@ func (b *binder) run() {
 			b.bindShape()
 			b.bindEnds()
 			b.bindRequires()
+			b.bindVersions()
 			b.bindGates()
 			b.bindHooks()
+			b.bindBackups()
 			b.bindCompose()
 		},
 		b.checkReferences,

@@ -27,6 +27,7 @@ type playbookBlock struct {
 	Slots       []slotsBlock   `hcl:"slots,block"`
 	Ports       []portBlock    `hcl:"port,block"`
 	Requires    *requiresBlock `hcl:"requires,block"`
+	Versions    *versionsBlock `hcl:"versions,block"`
 	Consoles    []consoleBlock `hcl:"console,block"`
 	Stack       *stackBlock    `hcl:"stack,block"`
 	Configs     []configBlock  `hcl:"config,block"`
@@ -34,6 +35,7 @@ type playbookBlock struct {
 	Before      []hookBlock    `hcl:"before,block"`
 	After       []hookBlock    `hcl:"after,block"`
 	On          []hookBlock    `hcl:"on,block"`
+	Backups     []backupBlock  `hcl:"backup,block"`
 	Proofs      []proofBlock   `hcl:"proof,block"`
 	DefRange    hcl.Range      `hcl:",def_range"`
 }
@@ -93,6 +95,11 @@ type requiresBlock struct {
 	Disk   hcl.Expression `hcl:"disk,optional"`
 }
 
+type versionsBlock struct {
+	Series hcl.Expression `hcl:"series,optional"`
+	Paths  hcl.Expression `hcl:"paths"`
+}
+
 type consoleBlock struct {
 	Name     string         `hcl:"name,label"`
 	Port     hcl.Expression `hcl:"port"`
@@ -131,6 +138,7 @@ type hookBlock struct {
 	Moment     string         `hcl:"moment,label"`
 	Name       hcl.Expression `hcl:"name,optional"`
 	Exec       hcl.Expression `hcl:"exec"`
+	Undo       hcl.Expression `hcl:"undo,optional"`
 	On         hcl.Expression `hcl:"on,optional"`
 	Within     hcl.Expression `hcl:"within,optional"`
 	Note       hcl.Expression `hcl:"note,optional"`
@@ -218,6 +226,9 @@ func missingArguments(p *playbookBlock) hcl.Diagnostics {
 		need("proof "+quote(b.Name), "protocol", b.Protocol, `"http"`)
 		need("proof "+quote(b.Name), "port", b.Port, "8080")
 	}
+	for _, b := range p.Backups {
+		need("backup "+quote(b.Name), "exec", b.Exec, `["true"]`)
+	}
 	for _, b := range p.Gates {
 		need("gate "+quote(b.Name), "exec", b.Exec, `["true"]`)
 	}
@@ -267,6 +278,9 @@ func uniqueNames(p *playbookBlock) hcl.Diagnostics {
 	}
 	for _, b := range p.Proofs {
 		note("proof", b.Name, b.DefRange)
+	}
+	for _, b := range p.Backups {
+		note("backup", b.Name, b.DefRange)
 	}
 	return diags
 }

@@ -13,7 +13,7 @@ import (
 // moments are the points in a member's life at which a playbook can act, by
 // the block that names them.
 var moments = map[string][]string{
-	"before": {"stop"},                   // a member is about to be stopped or changed
+	"before": {"stop", "upgrade"},        // a member is about to be stopped or changed; running members are about to get another image
 	"after":  {"form", "join", "change"}, // the set has formed first; a member came to a set that runs; services were changed
 	"on":     {"lost"},                   // a member will not come back with its disk
 }
@@ -131,7 +131,7 @@ func (b *binder) hook(kind string, h hookBlock) Hook {
 	defer delete(b.names, "slot")
 	return Hook{
 		Moment: kind + " " + h.Moment, Name: b.text(h.Name, "name"),
-		Exec: b.command(h.Exec, "exec"), Within: b.duration(h.Within, 5*time.Minute), Note: b.text(h.Note, "note"),
+		Exec: b.command(h.Exec, "exec"), Undo: b.command(h.Undo, "undo"), Within: b.duration(h.Within, 5*time.Minute), Note: b.text(h.Note, "note"),
 		On: On(b.oneOf(h.On, "on", string(OnSlot), string(OnSlot), string(OnOne), string(OnEach), string(OnAnother))),
 	}
 }
@@ -152,12 +152,23 @@ func (b *binder) nameHooks() {
 const slotHole = "${slot.name}"
 
 // ExecFor returns the hook's command for a slot.
-func (h Hook) ExecFor(slot string) []string {
-	exec := make([]string, len(h.Exec))
-	for i, arg := range h.Exec {
-		exec[i] = strings.ReplaceAll(arg, slotHole, slot)
+func (h Hook) ExecFor(slot string) []string { return filled(h.Exec, slotHole, slot) }
+
+// UndoFor returns the command that takes the hook's deed back for a slot, nil
+// where there is none.
+func (h Hook) UndoFor(slot string) []string {
+	if h.Undo == nil {
+		return nil
 	}
-	return exec
+	return filled(h.Undo, slotHole, slot)
+}
+
+func filled(command []string, hole, with string) []string {
+	out := make([]string, len(command))
+	for i, arg := range command {
+		out[i] = strings.ReplaceAll(arg, hole, with)
+	}
+	return out
 }
 
 // missingHole stands in a gate's command where the names of the members will
@@ -167,11 +178,7 @@ const missingHole = "${missing}"
 // ExecWithout returns the gate's command where some members are known to be
 // down, because their hosts are: nil when all are to be there.
 func (g Gate) ExecWithout(missing []string) []string {
-	exec := make([]string, len(g.Exec))
-	for i, arg := range g.Exec {
-		exec[i] = strings.ReplaceAll(arg, missingHole, strings.Join(missing, " "))
-	}
-	return exec
+	return filled(g.Exec, missingHole, strings.Join(missing, " "))
 }
 
 // checkReferences holds what gates and slots say against the services that

@@ -30,9 +30,11 @@ type Stack struct {
 	Secrets   []Secret
 	Ports     []Port
 	Requires  Requires
+	Versions  Versions
 	Consoles  []Console
 	Gates     []Gate
 	Hooks     []Hook
+	Backups   []Backup
 	Proofs    []Proof
 	Roll      string     // name of the slot set that changes one slot at a time
 	Form      Form       // how a slot set starts for the first time
@@ -141,9 +143,10 @@ type Gate struct {
 
 // Hook is a command that is run at a moment in a member's life.
 type Hook struct {
-	Moment string   // "before stop", "after form", "after join", "after change" or "on lost"
+	Moment string   // "before stop", "before upgrade", "after form", "after join", "after change" or "on lost"
 	Name   string   // unique at its moment
 	Exec   []string // ${slot.name} still stands in it: see ExecFor
+	Undo   []string // takes it back, where the member is not stopped after all; nil: nothing does
 	On     On
 	Within time.Duration
 	Note   string

@@ -119,9 +119,11 @@ var blockNotes = map[string]string{
 	"stack":            "The compose file, and how its members start and change.",
 	"config":           "A file of the folder, as a template, and as a Docker config.",
 	"gate":             "A condition that holds before anything goes on: a command in a container that exits 0.",
-	"before":           hookNote + " `\"stop\"`: a member is about to be stopped or changed; a failure stops the roll.",
+	"before":           hookNote + " `\"stop\"`: a member is about to be stopped or changed; a failure stops the roll. `\"upgrade\"`: once, before the first of the members that run gets another image.",
 	"after":            hookNote + " `\"form\"`: the stack stands for the first time; `\"join\"`: a member has come to a stack that stood already; `\"change\"`: a stack that stood already was changed.",
 	"on":               hookNote + " `\"lost\"`: a member will not come back with its disk.",
+	"versions":         "From which version of the system one may go to which at once, told by the images' tags. A plan that goes another way, or back, is refused.",
+	"backup":           "What `rmqprov backup` keeps of the stack. Its commands leave nothing on a disk.",
 	"proof":            "A check from outside, through every host.",
 }
 
@@ -166,6 +168,15 @@ var argNotes = withHooks(map[string]inventory.ArgDoc{
 	"gate.note":    {Type: "string", Note: "What it proves, in one line."},
 	"gate.when":    {Type: "bool", Default: "true", Note: "Whether there is this gate."},
 
+	"versions.paths":  {Type: "map of lists of strings", Note: "`{ \"3.13\" = [\"4.0\", \"4.1\"] }`: a series, and those that it may become. A longer key, such as `\"3.11.18\"`, counts from that version on."},
+	"versions.series": {Type: "number", Default: "2", Note: "How many numbers of a version name a series."},
+
+	"backup.exec":    {Type: "list of strings", Note: "The command, run in one member: what it prints is kept."},
+	"backup.restore": {Type: "list of strings", Note: "The command that reads it from stdin, in one member. Without it, it is only kept."},
+	"backup.within":  {Type: "duration", Default: "`\"5m\"`", Note: "How long either may take."},
+	"backup.note":    {Type: "string", Note: "What it is, in one line."},
+	"backup.when":    {Type: "bool", Default: "true", Note: "Whether there is such a thing."},
+
 	"proof.protocol": {Type: "string", Note: "`\"amqp\"` publishes with confirm and consumes; `\"http\"` wants an answer."},
 	"proof.port":     {Type: "number", Note: "The port on every host."},
 	"proof.path":     {Type: "string", Note: "For http."},
@@ -178,6 +189,7 @@ func withHooks(notes map[string]inventory.ArgDoc) map[string]inventory.ArgDoc {
 	for moment := range moments {
 		notes[moment+".name"] = inventory.ArgDoc{Type: "string", Default: "the moment and a number", Note: "What plans call it."}
 		notes[moment+".exec"] = inventory.ArgDoc{Type: "list of strings", Note: "The command. `slot.name` is the member concerned."}
+		notes[moment+".undo"] = inventory.ArgDoc{Type: "list of strings", Note: "Takes it back where the stop that it was for does not come about: a run failed before it, or was interrupted."}
 		notes[moment+".on"] = inventory.ArgDoc{Type: "string", Default: "`\"slot\"`", Note: "Where it runs: `\"slot\"`, `\"one\"`, `\"each\"` or `\"another\"`."}
 		notes[moment+".within"] = inventory.ArgDoc{Type: "duration", Default: "`\"5m\"`", Note: "How long it may take."}
 		notes[moment+".note"] = inventory.ArgDoc{Type: "string", Note: "What it is for, in one line."}

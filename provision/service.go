@@ -191,6 +191,9 @@ func (s *Session) awaitTasks(ctx context.Context, id string, spec swarm.ServiceS
 			say(text)
 			last = text
 		}
+		if err == nil && progress.hopeless() {
+			return fmt.Errorf("service %s was changed, and its new container ends whenever it is started: %s\n→ look at `docker service logs %s` on a manager", spec.Name, last, spec.Name)
+		}
 		if pause(ctx, 200*time.Millisecond) != nil {
 			return fmt.Errorf("service %s did not run %s: %s\n→ look at `docker service ps --no-trunc %s` on a manager", spec.Name, unmet(ctx, runsWithin), last, spec.Name)
 		}
@@ -201,10 +204,21 @@ func (s *Session) awaitTasks(ctx context.Context, id string, spec swarm.ServiceS
 type taskProgress struct {
 	running, desired int
 	updating         bool
+	paused           bool     // the swarm saw a container of the new kind end
+	failed           int      // containers of the new kind that have ended by themselves
 	waiting          []string // states of tasks that do not run, with what the swarm says of them
 }
 
 func (p taskProgress) done() bool { return !p.updating && p.desired > 0 && p.running >= p.desired }
+
+// hopelessAfter is how often a changed service's container ends by itself until
+// it is taken for one that never runs. A host that has just been started, or
+// others that are still to come, can end one or two.
+const hopelessAfter = 4
+
+func (p taskProgress) hopeless() bool {
+	return p.paused && p.running < p.desired && p.failed >= hopelessAfter
+}
 
 func (p taskProgress) String() string {
 	text := fmt.Sprintf("%d of %d tasks run", p.running, p.desired)
@@ -228,22 +242,34 @@ func readTasks(ctx context.Context, docker *client.Client, id string) (taskProgr
 		p.desired = int(svc.ServiceStatus.DesiredTasks)
 	}
 	p.updating = svc.UpdateStatus != nil && svc.UpdateStatus.State == swarm.UpdateStateUpdating
+	p.paused = svc.UpdateStatus != nil && svc.UpdateStatus.State == swarm.UpdateStatePaused
 	tasks, err := docker.TaskList(ctx, client.TaskListOptions{Filters: filter("service", id)})
 	if err != nil {
 		return p, err
 	}
 	for _, t := range tasks.Items {
-		switch {
-		case !plan.SameTask(t.Spec, svc.Spec.TaskTemplate): // of before the update
-		case t.Status.State == swarm.TaskStateRunning && t.DesiredState == swarm.TaskStateRunning:
-			p.running++
-		case t.DesiredState == swarm.TaskStateRunning || t.Status.Err != "":
-			p.waiting = append(p.waiting, taskLine(t))
+		if plan.SameTask(t.Spec, svc.Spec.TaskTemplate) { // others are of before the update
+			p.count(t)
 		}
 	}
 	slices.Sort(p.waiting)
 	p.waiting = slices.Compact(p.waiting)
 	return p, nil
+}
+
+// count notes how far a task is. Where one has ended, another runs only once it
+// has done so for a while: it may be about to end as well.
+func (p *taskProgress) count(t swarm.Task) {
+	if ended := t.Status.State; ended == swarm.TaskStateFailed || ended == swarm.TaskStateRejected || ended == swarm.TaskStateComplete {
+		p.failed++
+	}
+	runs := t.Status.State == swarm.TaskStateRunning && t.DesiredState == swarm.TaskStateRunning
+	switch {
+	case runs && (!p.paused || time.Since(t.Status.Timestamp) > settled):
+		p.running++
+	case t.DesiredState == swarm.TaskStateRunning || t.Status.Err != "":
+		p.waiting = append(p.waiting, taskLine(t))
+	}
 }
 
 func taskLine(t swarm.Task) string {

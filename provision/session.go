@@ -197,6 +197,7 @@ func (s *Session) Apply(ctx context.Context, p *plan.Plan, stop <-chan struct{},
 	}
 	w := &walker{run: s.run, emit: emit, stop: stop, allowed: s.lock.await, slots: make(chan struct{}, parallel)}
 	report := w.walk(ctx, p)
+	s.takeBack(ctx, report, emit)
 	emit(Event{Time: time.Now(), Kind: Summary, Elapsed: report.Took, Message: report.String()})
 	return report
 }
@@ -260,6 +261,8 @@ func (s *Session) run(ctx context.Context, step plan.Step, say func(string)) err
 		return s.runCommand(ctx, a, say)
 	case plan.RemoveFiles:
 		return s.removeFiles(ctx, m, a)
+	case plan.RebootHost:
+		return s.rebootHost(ctx, m, say)
 	case plan.LeaveSwarm:
 		return s.leaveSwarm(ctx, m, a)
 	case plan.RemoveVolume:
@@ -268,6 +271,8 @@ func (s *Session) run(ctx context.Context, step plan.Step, say func(string)) err
 		return s.purgeDocker(ctx, m, say)
 	case plan.ChangeGroup:
 		return s.options.Cloud.Do(ctx, a.Deed)
+	case plan.RestoreData:
+		return s.restoreData(ctx, a)
 	case plan.RecordStack:
 		return s.recordStack(ctx, a)
 	}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -24,8 +25,9 @@ type applying struct {
 	json     bool
 	parallel int
 	lockWait time.Duration
+	rollback bool   // go back from a change that was broken off
+	deed     deed   // with one host; zero: everything is made as the inventory says
 	report   string // folder for a page about the run; "": none
-	leaves   string // the host that is to leave; "": everything is made as the inventory says
 
 	from  origin     // of the inventory
 	saved *savedPlan // nil where a plan is made on the way
@@ -46,10 +48,15 @@ PLAN is a file that plan --out wrote. Exactly that plan is carried out, or nothi
 changed since. It was seen when it was made, so apply asks only where it restarts or takes away what
 runs; then as above. Sensitive variables are not in the file and are given again.
 
+A member that does not come back stops a rolling change: the others are untouched. --rollback then makes the
+services of the stacks that do not stand what they were when their gates held last; what it does not need of
+the inventory, it leaves alone.
+
 ^C lets the steps at work end and begins no more; a second ^C breaks them off.`,
 		Example: `  rmqprov apply
   rmqprov apply prod.hcl --yes
   rmqprov apply prod.hcl --yes --json > events.jsonl
+  rmqprov apply prod.hcl --rollback
   rmqprov apply prod.hcl --report reports
   rmqprov plan prod.hcl --out prod.plan && rmqprov apply prod.plan`,
 		Args: cobra.MaximumNArgs(1),
@@ -63,6 +70,7 @@ runs; then as above. Sensitive variables are not in the file and are given again
 	o.aroundFlag(c)
 	c.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	c.Flags().BoolVar(&o.json, "json", false, "print one event a line as JSON, and nothing else, to stdout")
+	c.Flags().BoolVar(&o.rollback, "rollback", false, "go back from a change that was broken off, to what stood before it")
 	c.Flags().StringVar(&o.report, "report", "", "write a page about the run into the folder `DIR`: its timeline, the plan, the outcome")
 	c.Flags().IntVar(&o.parallel, "parallel", 0, "steps at work at once (0: 64)")
 	c.Flags().DurationVar(&o.lockWait, "lock-wait", 0, "how long to wait for another run on this cluster, as 10m")
@@ -120,6 +128,9 @@ func (a *app) apply(ctx context.Context, o applying) error {
 func (a *app) loadApply(o *applying) (want plan.Want, err error) {
 	if o.saved, err = readPlanFile(o.file); err != nil {
 		return plan.Want{}, err
+	}
+	if o.saved != nil && o.rollback {
+		return plan.Want{}, errors.New("a saved plan is carried out as it is: --rollback goes with an inventory")
 	}
 	if o.saved != nil {
 		if o.source, err = o.saved.source(o.source); err != nil {

@@ -25,12 +25,23 @@ func explainFailure(r result, again string) string {
 	fmt.Fprintf(&b, "\nDone and staying as it is: %s of %d.\n", count(len(r.Outcomes)-len(failed)-len(r.Skipped()), "step", "steps"), len(r.Outcomes))
 	writeSkipped(&b, r.Skipped())
 	b.WriteString("\nWhat to do now:\n")
+	if rolls(r) {
+		fmt.Fprintf(&b, "  To go back to what ran before the change: `%s --rollback`. Members that it has not reached run as before.\n", again)
+	}
 	if len(failed) > 0 {
 		fmt.Fprintf(&b, "  Mend what is said above, then run `%s` again: it does only what is left.\n", again)
 	} else {
 		fmt.Fprintf(&b, "  `%s` goes on from here: it does only what is left.\n", again)
 	}
 	return b.String()
+}
+
+// rolls says that a service that ran was being changed when the run failed.
+func rolls(r result) bool {
+	return len(r.Failed()) > 0 && slices.ContainsFunc(r.Outcomes, func(o provision.Outcome) bool {
+		_, changes := o.Step.Action.(plan.UpdateService)
+		return changes && o.Kind != provision.Skipped && o.Step.Disrupts != ""
+	})
 }
 
 func writeFailed(b *strings.Builder, o provision.Outcome) {

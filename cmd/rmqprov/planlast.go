@@ -52,6 +52,12 @@ func lastLine(last provision.LastApply) string {
 		verb = "Last destroyed"
 	case "replace":
 		verb = "A host was let go last"
+	case "restore":
+		verb = "Last restored"
+	case "rollback":
+		verb = "A change was taken back last"
+	case "reboot":
+		verb = "A host was rebooted last"
 	}
 	text := fmt.Sprintf("%s %s by %s with rmqprov %s", verb, last.Time, last.By, last.Version)
 	switch last.Outcome {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -28,34 +29,40 @@ A host that is dead needs none of this: put another in its place and run apply.`
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.file = optionalFile(args[:len(args)-1])
-			o.leaves = args[len(args)-1]
+			o.deed = deed{verb: "replace", host: args[len(args)-1], plan: plan.Leave}
 			return a.apply(c.Context(), o)
 		},
 	}
-	o.flags(c)
-	c.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
-	c.Flags().BoolVar(&o.json, "json", false, "print one event a line as JSON, and nothing else, to stdout")
-	c.Flags().DurationVar(&o.lockWait, "lock-wait", 0, "how long to wait for another run on this cluster, as 10m")
+	o.deedFlags(c)
 	return c
 }
 
-// plan makes the plan of an apply, or of a host's leaving.
+// hostPlanner plans a deed that concerns one host.
+type hostPlanner func(want plan.Want, got state.Snapshot, host string) (*plan.Plan, error)
+
+// plan makes the plan of an apply, or of another deed with a host.
 func (o applying) plan(want plan.Want, got state.Snapshot) (*plan.Plan, error) {
-	if o.leaves == "" {
+	if o.rollback {
+		return plan.Rollback(want, got)
+	}
+	if o.deed.plan == nil {
 		return o.source.plan(want, got)
 	}
+	if o.deed.host == "" {
+		return o.deed.plan(want, got, "")
+	}
 	for _, h := range want.Inventory.Hosts {
-		if h.Name == o.leaves {
-			return plan.Leave(want, got, o.leaves)
+		if h.Name == o.deed.host {
+			return o.deed.plan(want, got, o.deed.host)
 		}
 	}
-	return nil, fmt.Errorf("the inventory has no host %q; nothing was changed", o.leaves)
+	return nil, fmt.Errorf("the inventory has no host %q; nothing was changed", o.deed.host)
 }
 
 // verb is the run's name in the history.
 func (o applying) verb() string {
-	if o.leaves != "" {
-		return "replace"
+	if o.rollback {
+		return "rollback"
 	}
-	return "apply"
+	return cmp.Or(o.deed.verb, "apply")
 }

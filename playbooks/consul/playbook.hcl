@@ -86,6 +86,14 @@ playbook "consul" {
     disk   = 512 # MiB
   }
 
+  # https://developer.hashicorp.com/consul/docs/upgrade/instructions: at most two
+  # series at once, and the ways that have instructions of their own.
+  versions {
+    paths = merge({ for m in range(8, 22) : "1.${m}" => [for n in range(m + 1, min(m + 3, 23)) : "1.${n}"] }, {
+      "1.21.7" = ["2.0"]
+    })
+  }
+
   port "console" {
     number = input.http_port
     from   = "operators"
@@ -121,6 +129,25 @@ playbook "consul" {
     on     = "one"
     within = "5m"
     note   = "all ${input.servers} servers vote and are alive"
+  }
+
+  # The command writes files only. /dev/shm is memory.
+  backup "snapshot" {
+    exec = ["sh", "-c", <<-EOT
+      umask 077
+      file=/dev/shm/rmqprov-$$.snap
+      trap 'rm -f "$file"' EXIT
+      consul snapshot save "$file" >&2 && cat "$file"
+    EOT
+    ]
+    restore = ["sh", "-c", <<-EOT
+      umask 077
+      file=/dev/shm/rmqprov-$$.snap
+      trap 'rm -f "$file"' EXIT
+      cat > "$file" && consul snapshot restore "$file"
+    EOT
+    ]
+    note = "the catalog, keys and values, sessions, ACLs"
   }
 
   # A server that will not come back stays a voter for three days, and counts

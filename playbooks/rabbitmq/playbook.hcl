@@ -232,6 +232,23 @@ playbook "rabbitmq" {
     EOT
     , input.vhost, coalesce(input.ha_policy, "-")]
 
+    # Brings a member back that was drained. A drain that nobody waits for any more
+    # goes on by itself and stops the member's replicas last: it must have ended.
+    revive = concat(local.eval, [<<-EOT
+      Draining = fun() ->
+        [Pid || Pid <- processes(), {_, Calls} <- [process_info(Pid, current_stacktrace)], lists:keymember(rabbit_maintenance, 1, Calls)]
+      end,
+      Await = fun(Again, Tries) ->
+        case Draining() of
+          [_ | _] when Tries > 0 -> timer:sleep(200), Again(Again, Tries - 1);
+          _ -> ended
+        end
+      end,
+      Await(Await, 300),
+      rabbit_maintenance:is_being_drained_local_read(node()) andalso rabbit_maintenance:revive().
+    EOT
+    ])
+
     # What Consul lists, against what the cluster is: members that run and are
     # not listed, and entries of nodes that are no members.
     listed = <<-EOT
@@ -295,6 +312,20 @@ playbook "rabbitmq" {
   requires {
     memory = 512                    # MiB
     disk   = 1024 + local.disk_free # MiB
+  }
+
+  # https://www.rabbitmq.com/docs/upgrade, "Release Series Upgradeability", as of
+  # 4.2; 4.3 takes only 4.2, whose feature flags it needs.
+  versions {
+    paths = {
+      "3.10"    = ["3.11"]
+      "3.11.18" = ["3.12"]
+      "3.12"    = ["3.13"]
+      "3.13"    = ["4.0", "4.1", "4.2"]
+      "4.0"     = ["4.1", "4.2"]
+      "4.1"     = ["4.2"]
+      "4.2"     = ["4.3"]
+    }
   }
 
   console "rabbitmq" {
@@ -401,6 +432,15 @@ playbook "rabbitmq" {
     note   = "Consul lists all running members, and nobody who is no member"
   }
 
+  # A version refuses to start on data whose feature flags it takes for granted
+  # and that are not enabled.
+  before "upgrade" {
+    name = "feature-flags"
+    exec = ["bash", "-c", "${local.cli} rabbitmqctl -q enable_feature_flag all"]
+    on   = "one"
+    note = "the next version may not start without what this one has brought"
+  }
+
   # Both must hold before a member stops, and neither may be skipped: with the
   # quorum of a queue lost, the queue stands still. draining moves leaders away
   # and closes clients' connections, so that they find another member at once.
@@ -415,6 +455,7 @@ playbook "rabbitmq" {
   before "stop" {
     name   = "drain"
     exec   = ["bash", "-c", "${local.cli} rabbitmq-upgrade drain"]
+    undo   = local.revive
     on     = "slot"
     within = "10m"
     note   = "moves queue leaders and clients to other members"
@@ -583,6 +624,15 @@ playbook "rabbitmq" {
     on     = "another"
     within = "2m"
     note   = "Consul lists the members that live, and not the lost one"
+  }
+
+  # Users with their password hashes, virtual hosts, permissions, queues, exchanges,
+  # bindings, policies and parameters; no messages.
+  # https://www.rabbitmq.com/docs/definitions
+  backup "definitions" {
+    exec    = ["bash", "-c", "${local.cli} rabbitmqctl -q export_definitions -"]
+    restore = ["bash", "-c", "${local.cli} rabbitmqctl -q import_definitions"]
+    note    = "users, virtual hosts, queues, exchanges, bindings, policies; no messages"
   }
 
   # Published with confirm through one host's port and consumed through another's.

@@ -101,6 +101,18 @@ playbook "redis" {
     format = "masterauth %s\n"
   }
 
+  # A newer version reads the data of each older one, an older one not that of a
+  # newer: any way forward, and none back.
+  versions {
+    paths = {
+      "7.0" = ["7.2", "7.4", "8.0", "8.2", "8.4"]
+      "7.2" = ["7.4", "8.0", "8.2", "8.4"]
+      "7.4" = ["8.0", "8.2", "8.4"]
+      "8.0" = ["8.2", "8.4"]
+      "8.2" = ["8.4"]
+    }
+  }
+
   requires {
     memory = 256 # MiB; a host may have two members
     disk   = 512 # MiB

@@ -148,6 +148,7 @@ type (
 	RunCommand struct {
 		Exec     []string
 		Mend     []string // run in the same place where Exec fails, before it is tried again; nil: nothing
+		Undo     []string // takes back what Exec did, where the stop that it was for does not come about; nil: nothing
 		Services []string // names of the swarm services that have a container to run it in
 		All      bool     // in a container of each task, not in the first that runs
 		Within   time.Duration

@@ -5,6 +5,7 @@ type Document struct {
 	Steps   []DocumentStep `json:"steps"`
 	Summary Counts         `json:"summary"`
 	LeftOut []LeftOut      `json:"left_out,omitempty"`
+	Notes   []string       `json:"notes,omitempty"`
 }
 
 // DocumentStep is a step in a Document.
@@ -32,7 +33,7 @@ func jsonAction(k Kind) Kind {
 func (p *Plan) Document() Document {
 	counts := p.Summary()
 	counts.Update, counts.Run = counts.Update+counts.Run, 0
-	out := Document{Steps: []DocumentStep{}, Summary: counts, LeftOut: p.LeftOut}
+	out := Document{Steps: []DocumentStep{}, Summary: counts, LeftOut: p.LeftOut, Notes: p.Notes}
 	for _, s := range p.Steps {
 		step := DocumentStep{s.ID, jsonAction(s.Kind), s.Host, s.Summary, s.Why, s.Disrupts, s.Changes, s.After}
 		if step.Changes == nil {

@@ -42,6 +42,7 @@ func Make(want Want, got state.Snapshot) (*Plan, error) {
 		return b.wake(), nil
 	}
 	b.assignSlots()
+	b.checkVersions()
 	b.checkReady()
 	for _, h := range b.reached() {
 		b.daemon(h)
@@ -63,7 +64,7 @@ func Make(want Want, got state.Snapshot) (*Plan, error) {
 		return nil, b.refused
 	}
 	kept, left := b.leaveOut()
-	return &Plan{Steps: sorted(kept), LeftOut: left}, nil
+	return &Plan{Steps: sorted(kept), LeftOut: left, Notes: b.notes}, nil
 }
 
 // builder collects steps while the topics are gone through.
@@ -73,6 +74,7 @@ type builder struct {
 	got     state.Snapshot
 	steps   []Step
 	refused Refused
+	notes   []string
 	slots   map[string]string // slot → name of the host that holds it or is to hold it
 	nodes   map[string]int    // id of a swarm node → its place among the nodes seen
 

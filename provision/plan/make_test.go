@@ -3,6 +3,7 @@ package plan
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -124,8 +125,9 @@ func apply(got state.Snapshot, step Step) {
 	case CreateConfig:
 		s.Configs = append(s.Configs, swarm.Config{Spec: swarm.ConfigSpec{Annotations: swarm.Annotations{Name: a.Object, Labels: a.Labels}}})
 	case RecordStack:
-		s.Configs = append(s.Configs, swarm.Config{Spec: swarm.ConfigSpec{Annotations: swarm.Annotations{
-			Name: a.Object, Labels: map[string]string{OwnerLabel: "rmq", HashLabel: a.Hash}}}})
+		labels := map[string]string{HashLabel: a.Hash}
+		maps.Copy(labels, a.Labels)
+		s.Configs = append(s.Configs, swarm.Config{Spec: swarm.ConfigSpec{Annotations: swarm.Annotations{Name: a.Object, Labels: labels}}})
 	case CreateSecret:
 		for _, o := range a.Secret.Objects {
 			s.Secrets = append(s.Secrets, swarm.Secret{Spec: swarm.SecretSpec{Annotations: swarm.Annotations{Name: o.Object, Labels: a.Labels}}})

@@ -70,6 +70,8 @@ type Plan struct {
 	// LeftOut is what is not done because hosts cannot be reached: of each
 	// such host, and of steps that would need it.
 	LeftOut []LeftOut
+	// Notes are what is worth knowing and keeps nothing from being done.
+	Notes []string
 }
 
 // Empty says that there is nothing to do.

@@ -180,6 +180,9 @@ func (p *stackPlan) roll(running []change) {
 	if p.hasRecord() {
 		before = p.stackGates(append([]ID{p.id("begin")}, before...), "before")
 	}
+	if upgrades(running) {
+		before = append(before, p.hooks("before upgrade", playbooks.Service{}, before)...)
+	}
 	for _, c := range running {
 		svc := c.service
 		step := p.update(svc, c.fields)

@@ -216,7 +216,7 @@ func (b *builder) service(name string) (swarm.Service, bool) {
 }
 
 // slotGates plans the gates that a member must pass after its own change.
-func (p *stackPlan) slotGates(svc playbooks.Service, after ID) []ID {
+func (p *stackPlan) slotGates(svc playbooks.Service, after ...ID) []ID {
 	if svc.Slot == "" {
 		return nil
 	}
@@ -227,7 +227,7 @@ func (p *stackPlan) slotGates(svc playbooks.Service, after ID) []ID {
 		}
 		id := stackID(p.stack.Name, "gate", g.Name, svc.Slot)
 		if !p.planned(id) {
-			p.add(p.gateStep(id, g, g.Name+" on "+svc.Slot, []string{svc.Name}, []ID{after}))
+			p.add(p.gateStep(id, g, g.Name+" on "+svc.Slot, []string{svc.Name}, after))
 		}
 		ids = append(ids, id)
 	}
@@ -278,7 +278,7 @@ func (p *stackPlan) hooks(moment string, svc playbooks.Service, after []ID) []ID
 		p.add(Step{
 			ID: id, Kind: Run, Summary: fmt.Sprintf("run %s of %s", h.Name, where), Why: orDefault(h.Note, moment+" of "+where),
 			After:  append(slices.Clone(after), ids...),
-			Action: RunCommand{Exec: h.ExecFor(svc.Slot), Services: p.hookServices(h, svc), All: h.On == playbooks.OnEach, Within: within(h.Within), Once: true},
+			Action: RunCommand{Exec: h.ExecFor(svc.Slot), Undo: h.UndoFor(svc.Slot), Services: p.hookServices(h, svc), All: h.On == playbooks.OnEach, Within: within(h.Within), Once: true},
 		})
 		ids = append(ids, id)
 	}
@@ -402,7 +402,11 @@ func (p *stackPlan) members() []playbooks.Service {
 }
 
 func (p *stackPlan) record(hash string) RecordStack {
-	return RecordStack{Stack: p.stack.Name, Object: p.recordObject(), Hash: hash, Labels: p.labels()}
+	labels := p.labels()
+	if stood := p.standing(hash != ""); stood != "" {
+		labels[StoodLabel] = stood
+	}
+	return RecordStack{Stack: p.stack.Name, Object: p.recordObject(), Hash: hash, Labels: labels}
 }
 
 // hasRecord says that the stack stood once: its gates held, settled or not.
@@ -424,15 +428,7 @@ func (p *stackPlan) recordObject() string { return RecordObject(p.inv.Cluster.Na
 func RecordObject(cluster, stack string) string { return "rmqprov-" + cluster + "-" + stack }
 
 func (p *stackPlan) recorded() string {
-	if p.got.Swarm.Value == nil {
-		return ""
-	}
-	for _, c := range p.got.Swarm.Value.Configs {
-		if c.Spec.Name == p.recordObject() {
-			return c.Spec.Labels[HashLabel]
-		}
-	}
-	return ""
+	return p.label(HashLabel)
 }
 
 // hash is taken over everything that the stack's gates vouch for: without the

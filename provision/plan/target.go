@@ -29,7 +29,7 @@ func (p *Plan) Target(ids []ID) (*Plan, error) {
 		}
 	}
 	kept := slices.DeleteFunc(slices.Clone(p.Steps), func(s Step) bool { return !keep[s.ID] })
-	return &Plan{Steps: kept, LeftOut: p.LeftOut}, nil
+	return &Plan{Steps: kept, LeftOut: p.LeftOut, Notes: p.Notes}, nil
 }
 
 // near says which steps have an id that begins like one that no step has.

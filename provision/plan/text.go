@@ -28,6 +28,9 @@ func (p *Plan) WriteText(w io.Writer) error {
 		}
 	}
 	p.writeLeftOut(w)
+	for _, n := range p.Notes {
+		fmt.Fprintln(w, "Note: "+n+".")
+	}
 	end := p.Summary().String()
 	if p.Empty() && len(p.LeftOut) > 0 {
 		end = "Nothing to do on the hosts that can be reached."
