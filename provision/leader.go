@@ -19,11 +19,19 @@ const electionWithin = 25 * time.Second
 // is no leader, or its Docker has only just started.
 var errUnled = errors.New("it does not have a leader")
 
+// isUnled recognises the answers of a manager while there is no leader, and of one
+// that has just ceased to be it. What it was asked may have been done or not; what
+// is asked here can be asked twice.
+func isUnled(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "does not have a leader") || strings.Contains(text, "node lost leader status")
+}
+
 // awaitLeader asks until the answer is another than that there is no leader.
 func awaitLeader(ctx context.Context, ask func() error) error {
 	for deadline := time.Now().Add(electionWithin); ; {
 		err := ask()
-		if err == nil || !strings.Contains(err.Error(), "does not have a leader") || time.Now().After(deadline) || pause(ctx, 300*time.Millisecond) != nil {
+		if err == nil || !isUnled(err) || time.Now().After(deadline) || pause(ctx, 300*time.Millisecond) != nil {
 			return err
 		}
 	}

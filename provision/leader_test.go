@@ -10,16 +10,19 @@ import (
 
 func TestAwaitLeader(t *testing.T) {
 	noLeader := errors.New("rpc error: code = Unknown desc = The swarm does not have a leader. It's possible that too few managers are online.")
+	lost := errors.New("rpc error: code = Unknown desc = raft: failed to process the request: node lost leader status")
 	tests := map[string]struct {
 		elected time.Duration // when there is a leader
+		without error         // the answer until then
 		answer  error         // with one
 		want    error
 		took    time.Duration
 	}{
-		"at once":        {0, nil, nil, 0},
-		"another error":  {0, errors.ErrUnsupported, errors.ErrUnsupported, 0},
-		"an election":    {2900 * time.Millisecond, nil, nil, 3 * time.Second},
-		"never a leader": {time.Hour, nil, noLeader, 25200 * time.Millisecond},
+		"at once":                      {0, nil, nil, nil, 0},
+		"another error":                {0, nil, errors.ErrUnsupported, errors.ErrUnsupported, 0},
+		"an election":                  {2900 * time.Millisecond, noLeader, nil, nil, 3 * time.Second},
+		"a leader that is one no more": {2900 * time.Millisecond, lost, nil, nil, 3 * time.Second},
+		"never a leader":               {time.Hour, noLeader, nil, noLeader, 25200 * time.Millisecond},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -27,7 +30,7 @@ func TestAwaitLeader(t *testing.T) {
 				began := time.Now()
 				err := awaitLeader(context.Background(), func() error {
 					if time.Since(began) < tt.elected {
-						return noLeader
+						return tt.without
 					}
 					return tt.answer
 				})
