@@ -243,7 +243,7 @@ func (a *app) carryOut(ctx context.Context, apply engine, p *plan.Plan, asJSON b
 	if p.Empty() && !asJSON {
 		return result{}
 	}
-	view := a.view(asJSON)
+	view := a.view(p, asJSON)
 	defer view.Close()
 	stop := make(chan struct{})
 	a.stop.gently(func() {
@@ -268,12 +268,12 @@ func (a *app) carryOut(ctx context.Context, apply engine, p *plan.Plan, asJSON b
 }
 
 // view chooses how progress is shown.
-func (a *app) view(asJSON bool) progress.View {
-	switch {
-	case asJSON:
+func (a *app) view(p *plan.Plan, asJSON bool) progress.View {
+	if asJSON {
 		return progress.NewJSON(a.Stdout, a.Stderr)
-	case a.colour(a.StderrTerminal, a.noColour):
-		return progress.NewTerminal(a.Stderr, a.Size, time.Now)
+	}
+	if t, ok := a.terminal(a.Stderr, a.StderrTerminal); ok {
+		return progress.NewTerminal(progress.Live{Terminal: t, Plan: p, Now: time.Now, Interrupt: a.stop.receive})
 	}
 	return progress.NewPlain(a.Stderr, time.Now())
 }

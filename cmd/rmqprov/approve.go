@@ -42,6 +42,7 @@ func (a *app) approve(ctx context.Context, p *plan.Plan, cluster string, yes boo
 	case withheld:
 		return refusal(disruptive)
 	case asked:
+		fmt.Fprint(a.Stderr, a.interruptions(disruptive))
 		fmt.Fprintf(a.Stderr, "\nApply this to cluster %s? Only yes goes ahead: ", cluster)
 		answer, err := readLine(ctx, a.Stdin)
 		if err != nil {
@@ -53,6 +54,31 @@ func (a *app) approve(ctx context.Context, p *plan.Plan, cluster string, yes boo
 		}
 	}
 	return nil
+}
+
+// shownInterruptions bounds the list that stands above the question.
+const shownInterruptions = 12
+
+// interruptions says what the plan restarts or takes away: it stands far above
+// in a long plan, and is what the answer depends on.
+func (a *app) interruptions(disruptive []plan.Step) string {
+	if len(disruptive) == 0 {
+		return "\nNothing that runs is restarted or taken away.\n"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%sInterrupts what runs, in %s:%s\n", a.style("1;31"), count(len(disruptive), "step", "steps"), a.style("0"))
+	for i, s := range disruptive {
+		if i == shownInterruptions {
+			fmt.Fprintf(&b, "  … and %d more\n", len(disruptive)-i)
+			break
+		}
+		where := ""
+		if s.Host != "" {
+			where = s.Host + ": "
+		}
+		fmt.Fprintf(&b, "  ! %s%s  (%s)\n", where, s.Disrupts, s.Why)
+	}
+	return b.String()
 }
 
 func isYes(answer string) bool {

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -39,7 +41,7 @@ func TestApproveAsks(t *testing.T) {
 	} {
 		t.Run(answer, func(t *testing.T) {
 			var out bytes.Buffer
-			a := &app{environment: environment{Stdin: strings.NewReader(answer), Stderr: &out, StdinTerminal: true, StderrTerminal: true}}
+			a := &app{environment: environment{Stdin: strings.NewReader(answer), Stderr: &out, StdinTerminal: true, StderrTerminal: true, Env: os.LookupEnv}}
 			err := a.approve(t.Context(), &plan.Plan{}, "rmq", false)
 			if (err == nil) != approved {
 				t.Errorf("answer %q: %v", answer, err)
@@ -49,6 +51,25 @@ func TestApproveAsks(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestTheQuestionSaysWhatIsInterrupted(t *testing.T) {
+	env := environment{Stdin: strings.NewReader("no\n"), StdinTerminal: true, StderrTerminal: true, Env: func(string) (string, bool) { return "1", true }} // NO_COLOR
+	var all []plan.Step
+	for i := range 14 {
+		all = append(all, plan.Step{ID: plan.ID(fmt.Sprint("s", i)), Host: fmt.Sprint("node-", i), Disrupts: "restarts Docker", Why: "daemon.json differs"})
+	}
+	all = append(all, plan.Step{ID: "quiet"})
+	var asked strings.Builder
+	for _, steps := range [][]plan.Step{nil, all[13:], all} {
+		var out bytes.Buffer
+		env.Stderr, env.Stdin = &out, strings.NewReader("no\n")
+		if err := (&app{environment: env}).approve(t.Context(), &plan.Plan{Steps: steps}, "rmq", false); err == nil {
+			t.Error("a no was taken for a yes")
+		}
+		asked.WriteString(out.String() + "\n")
+	}
+	golden(t, "asked.txt", asked.String())
 }
 
 func TestTheQuestionCanBeInterrupted(t *testing.T) {

@@ -3,6 +3,8 @@ package main
 import (
 	"io"
 	"os"
+
+	"github.com/rmqprov/rmqprov/cmd/rmqprov/screen"
 )
 
 // environment is all that a run takes from outside, so that tests can give
@@ -32,6 +34,22 @@ func (e environment) colour(terminal, refused bool) bool {
 	}
 	kind, _ := e.Env("TERM")
 	return terminal && kind != "dumb"
+}
+
+// terminal is what pictures are drawn on, where a stream takes them: not on a
+// terminal that another job has. Keys are read where standard input is one too.
+func (a *app) terminal(out io.Writer, isTerminal bool) (screen.Terminal, bool) {
+	if !a.colour(isTerminal, a.noColour) {
+		return screen.Terminal{}, false
+	}
+	t := screen.Terminal{Out: out, Size: a.Size}
+	if f, ok := out.(*os.File); ok && !screen.Foreground(f) {
+		return t, false
+	}
+	if in, ok := a.Stdin.(*os.File); ok && a.StdinTerminal && screen.Foreground(in) {
+		t.In = in
+	}
+	return t, true
 }
 
 // columns is the width that text for people is wrapped at; 0: it is not

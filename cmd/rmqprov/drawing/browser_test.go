@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/rmqprov/rmqprov/cmd/rmqprov/browsertest"
+	"github.com/rmqprov/rmqprov/cmd/rmqprov/sample"
 )
 
 // overlaps lists, of the picture in the page, texts that lie over another or
@@ -27,14 +28,14 @@ const overlaps = `(() => {
 
 // TestNothingOverlaps looks at the pictures in a browser.
 func TestNothingOverlaps(t *testing.T) {
-	many := sample()
+	many := prod()
 	many.Zones = []Zone{{Hosts: make([]Host, 9)}}
 	for i := range many.Zones[0].Hosts {
 		many.Zones[0].Hosts[i] = Host{Name: "WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW", Address: "2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff", Role: "manager"}
 	}
 	for name, draw := range map[string]func(io.Writer) error{
-		"plan":    func(w io.Writer) error { return Plan(w, fresh(t), "plan of cluster prod") },
-		"cluster": sample().Draw,
+		"plan":    func(w io.Writer) error { return Plan(w, sample.Plan(3), "plan of cluster prod") },
+		"cluster": prod().Draw,
 		"hosts":   many.Draw,
 	} {
 		t.Run(name, func(t *testing.T) {

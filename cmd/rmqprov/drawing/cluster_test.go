@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// sample is a cluster over three zones in which a member is still to come.
-func sample() Cluster {
+// prod is a cluster over three zones in which a member is still to come.
+func prod() Cluster {
 	c := Cluster{
 		Name:  "prod",
 		Reach: map[string]string{"clients": "10.0.0.0/8", "operators": "198.51.100.0/24"},
@@ -44,14 +44,14 @@ func sample() Cluster {
 
 func TestCluster(t *testing.T) {
 	var out bytes.Buffer
-	if err := sample().Draw(&out); err != nil {
+	if err := prod().Draw(&out); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, filepath.Join(shown, "cluster.svg"), out.Bytes())
 }
 
 func TestClusterOfManyHosts(t *testing.T) {
-	c := sample()
+	c := prod()
 	c.Zones, c.Reach = []Zone{{}}, nil
 	for i := range 9 {
 		c.Zones[0].Hosts = append(c.Zones[0].Hosts, Host{Name: fmt.Sprintf("a-host-with-quite-a-long-name-%03d", i+1), Address: "2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff"})

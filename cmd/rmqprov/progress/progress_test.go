@@ -8,13 +8,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/rmqprov/rmqprov/cmd/rmqprov/screen"
 	"github.com/rmqprov/rmqprov/provision"
 	"github.com/rmqprov/rmqprov/provision/plan"
 )
@@ -93,57 +93,14 @@ func TestJSONPrintsTheRecordedEventsAgain(t *testing.T) {
 	}
 }
 
-// TestTerminalShowsWhatIsAtWork draws after every event, as a terminal of 60
-// columns and 10 rows shows it.
-func TestTerminalShowsWhatIsAtWork(t *testing.T) {
-	events := recorded(t)
-	now := events[0].Time
-	s := &screen{}
-	v := newTerminal(s, func() (int, int, error) { return 60, 10, nil }, func() time.Time { return now })
-	var frames strings.Builder
-	for _, e := range events {
-		now = e.Time
-		v.Event(e)
-		if e.Kind == provision.Planned {
-			continue
-		}
-		v.draw()
-		fmt.Fprintf(&frames, "-- %s %s --\n%s", e.Kind, e.Step, s)
-	}
-	v.Close()
-	fmt.Fprintf(&frames, "-- closed --\n%s", s)
-	golden(t, "terminal.txt", frames.String())
-}
-
-func TestTerminalKeepsToItsRows(t *testing.T) {
-	s := &screen{}
-	began := time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
-	v := newTerminal(s, func() (int, int, error) { return 80, 24, nil }, func() time.Time { return began.Add(time.Second) })
-	for i := range 200 {
-		host := fmt.Sprintf("a-host-with-quite-a-long-name-%03d", i)
-		id := plan.ID("host." + host + ".docker")
-		v.Event(provision.Event{Time: began, Kind: provision.Planned, Step: id, Host: host, Message: strings.Repeat("long ", 40)})
-		v.Event(provision.Event{Time: began, Kind: provision.Started, Step: id, Host: host})
-	}
-	v.draw()
-	v.draw()
-	if n := len(s.lines); n > 24 {
-		t.Errorf("%d lines on a terminal of 24", n)
-	}
-	for _, l := range s.lines {
-		if n := len([]rune(l)); n >= 80 {
-			t.Errorf("%d columns on a terminal of 80: %q", n, l)
-		}
-	}
-	if !strings.Contains(s.String(), "… and 180 more at work") {
-		t.Errorf("what has no room is not counted:\n%s", s)
-	}
-}
-
 func TestEventsMayComeFromManyGoroutines(t *testing.T) {
-	var out, notes bytes.Buffer
-	size := func() (int, int, error) { return 80, 24, nil }
-	for _, v := range []View{NewPlain(&out, time.Now()), NewJSON(&out, &notes), NewTerminal(&out, size, time.Now)} {
+	var out, picture, notes bytes.Buffer
+	p := &plan.Plan{}
+	for i := range 20 {
+		p.Steps = append(p.Steps, plan.Step{ID: plan.ID(fmt.Sprintf("host.n%d.docker", i)), Host: fmt.Sprint("n", i)})
+	}
+	terminal := screen.Terminal{Out: &picture, Size: func() (int, int, error) { return 80, 24, nil }}
+	for _, v := range []View{NewPlain(&out, time.Now()), NewJSON(&out, &notes), NewTerminal(Live{Terminal: terminal, Plan: p, Now: time.Now})} {
 		var all sync.WaitGroup
 		for i := range 20 {
 			all.Go(func() {

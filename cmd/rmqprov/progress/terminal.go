@@ -1,231 +1,185 @@
 package progress
 
 import (
-	"cmp"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/rmqprov/rmqprov/cmd/rmqprov/screen"
 	"github.com/rmqprov/rmqprov/provision"
 	"github.com/rmqprov/rmqprov/provision/plan"
 )
 
-const (
-	redrawEvery = 100 * time.Millisecond
-	// The size where the terminal does not tell its own.
-	defaultColumns, defaultRows = 80, 24
-	maxPlace                    = 20 // columns for the name of a place
-)
+// redrawEvery is the time between two pictures, however many events come: a
+// thousand hosts cost no more than three.
+const redrawEvery = 100 * time.Millisecond
 
-// terminal keeps one line a place (a host, a stack) at the bottom of the
-// screen and redraws them in place; steps that are done move up into the
-// transcript and stay.
-type terminal struct {
-	size func() (columns, rows int, err error)
-	now  func() time.Time
+// Live is what a live view is made of.
+type Live struct {
+	screen.Terminal
+	Plan      *plan.Plan
+	Now       func() time.Time
+	Interrupt func() // what ^C means, where keys are read
+}
 
-	mu       sync.Mutex
-	w        io.Writer
-	began    time.Time
-	steps    map[plan.ID]*step
-	places   []string // in the order of the plan
-	finished []string // lines for the transcript, not yet written
-	width    int      // of the longest of them, in columns
-	planned  int
-	ended    int // done, failed or skipped
-	drawn    int // lines of the live part that stand on the screen
+// live draws the run on the terminal's alternate screen. In the end, or when
+// its reader has seen enough, it leaves a transcript: a line for each step that
+// ended.
+type live struct {
+	Live
+	screen *screen.Screen
+
+	mu      sync.Mutex
+	board   *board
+	order   []*spot // as the last picture has them
+	chosen  *spot   // by the cursor
+	log     *spot   // whose log is shown; nil: the picture of all
+	back    int     // lines from the end of the log
+	printed int     // lines of the transcript that were printed
+	over    bool    // there is no picture any more
 
 	quit chan struct{}
 	idle sync.WaitGroup
 }
 
-// step is one that has been planned, and what is known of it.
-type step struct {
-	id      plan.ID
-	place   string
-	summary string
-	began   time.Time // zero: not at work
-	detail  string
+// NewTerminal returns a live view.
+func NewTerminal(l Live) View {
+	v := newLive(l)
+	v.idle.Go(v.loop)
+	return v
 }
 
-// NewTerminal returns a live view. size tells the terminal's columns and rows.
-func NewTerminal(w io.Writer, size func() (columns, rows int, err error), now func() time.Time) View {
-	t := newTerminal(w, size, now)
-	t.idle.Go(t.loop)
-	return t
+func newLive(l Live) *live {
+	return &live{Live: l, screen: screen.Open(l.Terminal), board: newBoard(l.Plan, l.Now()), quit: make(chan struct{})}
 }
 
-func newTerminal(w io.Writer, size func() (columns, rows int, err error), now func() time.Time) *terminal {
-	return &terminal{w: w, size: size, now: now, began: now(), steps: map[plan.ID]*step{}, quit: make(chan struct{})}
-}
-
-// loop redraws a few times a second however many events come, so that a
-// thousand hosts cost no more than three.
-func (t *terminal) loop() {
+func (v *live) loop() {
 	tick := time.NewTicker(redrawEvery)
 	defer tick.Stop()
+	v.draw()
 	for {
 		select {
 		case <-tick.C:
-			t.draw()
-		case <-t.quit:
+			v.draw()
+		case k := <-v.screen.Keys():
+			v.press(k)
+			v.draw()
+		case <-v.quit:
 			return
 		}
 	}
 }
 
-func (t *terminal) Event(e provision.Event) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if e.Kind == provision.Planned {
-		t.plan(e)
+func (v *live) draw() {
+	v.screen.Draw(func(columns, rows int) []string {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		if v.over {
+			return nil
+		}
+		f := frame{board: v.board, now: v.Now(), columns: columns, rows: rows, chosen: v.chosen, keyed: v.screen.Keyed()}
+		if v.log != nil {
+			return f.drawLog(v.log, v.back)
+		}
+		var lines []string
+		lines, v.order = f.draw()
+		return lines
+	})
+}
+
+// press does what a key says.
+func (v *live) press(k screen.Key) {
+	if k == screen.Interrupt {
+		v.Interrupt() // it may put a note here
 		return
 	}
-	s := t.steps[e.Step]
-	if s == nil {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch {
+	case v.over:
+	case v.log != nil:
+		v.pressInLog(k)
+	case k == "q":
+		v.end()
+	case k == screen.Enter && v.chosen != nil:
+		v.log, v.back = v.chosen, 0
+	case k == screen.Escape:
+		v.chosen = nil
+	default:
+		v.move(k)
+	}
+}
+
+// move moves the cursor over the places as they stand in the picture.
+func (v *live) move(k screen.Key) {
+	if len(v.order) == 0 {
 		return
 	}
-	switch e.Kind {
-	case provision.Started:
-		s.began = e.Time
-	case provision.Output:
-		s.detail = clean(e.Message)
-	case provision.Retry:
-		s.detail = "trying again: " + clean(e.Message)
-	case provision.Done, provision.Failed, provision.Skipped:
-		t.end(s, e)
+	at, last := slices.Index(v.order, v.chosen), len(v.order)-1
+	steps := map[screen.Key]int{screen.Up: -1, screen.Down: 1, screen.PageUp: -10, screen.PageDown: 10, screen.Home: -last - 1, screen.End: last + 1}
+	if by, moves := steps[k]; moves {
+		v.chosen = v.order[min(last, max(0, at+by))]
 	}
 }
 
-func (t *terminal) plan(e provision.Event) {
-	s := &step{id: e.Step, place: place(e), summary: clean(e.Message)}
-	t.steps[e.Step] = s
-	t.planned++
-	if !slices.Contains(t.places, s.place) {
-		t.places = append(t.places, s.place)
-		t.width = min(max(t.width, len(s.place)), maxPlace)
+func (v *live) pressInLog(k screen.Key) {
+	_, rows := v.screen.Size()
+	page := max(1, rows-4)
+	by := map[screen.Key]int{screen.Up: 1, screen.Down: -1, screen.PageUp: page, screen.PageDown: -page, screen.Home: len(v.log.log), screen.End: -len(v.log.log)}
+	switch k {
+	case screen.Enter, screen.Escape, "q":
+		v.log = nil
+		return
+	}
+	v.back = min(max(0, v.back+by[k]), max(0, len(v.log.log)-(rows-3)))
+}
+
+// end gives the terminal back and prints the transcript so far. From then on
+// each further line is printed as it comes.
+func (v *live) end() {
+	if v.over {
+		return
+	}
+	v.over = true
+	v.screen.Close()
+	v.print()
+}
+
+func (v *live) print() {
+	fresh := v.board.transcript[v.printed:]
+	v.printed = len(v.board.transcript)
+	if len(fresh) > 0 {
+		_, _ = io.WriteString(v.Out, strings.Join(fresh, "\n")+"\n") // a terminal that went away must not stop the work
 	}
 }
 
-// end moves a step into the transcript. What was skipped is told in the
-// summary, once for each cause and not once for each step.
-func (t *terminal) end(s *step, e provision.Event) {
-	t.ended++
-	delete(t.steps, s.id)
-	switch e.Kind {
-	case provision.Done:
-		t.finished = append(t.finished, fmt.Sprintf("%s %-*s  %s (%s)", paint("32", "✓"), t.width, s.place, s.summary, seconds(e.Elapsed)))
-	case provision.Failed:
-		t.finished = append(t.finished, fmt.Sprintf("%s %-*s  %s (%s): %s", paint("1;31", "✗"), t.width, s.place, s.summary, seconds(e.Elapsed), clean(e.Message)))
+func (v *live) Event(e provision.Event) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.board.event(e)
+	if v.over {
+		v.print()
 	}
 }
 
-func paint(code, text string) string { return "\x1b[" + code + "m" + text + "\x1b[0m" }
-
-// draw writes the new part of the transcript and the live part in one go.
-func (t *terminal) draw() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.redraw(t.live())
-}
-
-// redraw replaces the live part. Each line ends by erasing what is left of
-// the old one: nothing is blank in between, so nothing flickers.
-func (t *terminal) redraw(live []string) {
-	var b strings.Builder
-	if t.drawn > 0 {
-		fmt.Fprintf(&b, "\x1b[%dA\r", t.drawn)
+// Note shows a line at once, and puts it into the transcript.
+func (v *live) Note(text string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.board.note = text
+	v.board.transcript = append(v.board.transcript, screen.Paint("1;33", text))
+	if v.over {
+		v.print()
 	}
-	for _, line := range t.finished {
-		b.WriteString(line + "\x1b[K\n")
-	}
-	b.WriteString("\x1b[?7l") // a line that is wider than was thought must not take two
-	for _, line := range live {
-		b.WriteString(line + "\x1b[K\n")
-	}
-	b.WriteString("\x1b[?7h\x1b[J")
-	t.finished, t.drawn = nil, len(live)
-	_, _ = io.WriteString(t.w, b.String()) // a terminal that went away must not stop the work
-}
-
-// live makes the lines below the transcript: what is at work, place by place,
-// no more than the terminal has room for, and a count.
-func (t *terminal) live() []string {
-	columns, rows, err := t.size()
-	if err != nil || columns <= 0 || rows <= 0 {
-		columns, rows = defaultColumns, defaultRows
-	}
-	busy := t.busy()
-	room := max(1, rows-3)
-	var lines []string
-	for i, s := range busy {
-		if i == room-1 && len(busy) > room {
-			lines = append(lines, fmt.Sprintf("  … and %d more at work", len(busy)-i))
-			break
-		}
-		lines = append(lines, t.row(s, columns))
-	}
-	last := fmt.Sprintf("  %d of %d steps, %s", t.ended, t.planned, seconds(t.now().Sub(t.began)))
-	return append(lines, cut(last, columns-1))
-}
-
-// busy lists the steps at work: for each place the one that began first, in
-// the order of the plan.
-func (t *terminal) busy() []*step {
-	first := map[string]*step{}
-	for _, s := range t.steps {
-		if s.began.IsZero() {
-			continue
-		}
-		if other := first[s.place]; other == nil || cmp.Or(s.began.Compare(other.began), cmp.Compare(s.id, other.id)) < 0 {
-			first[s.place] = s
-		}
-	}
-	var all []*step
-	for _, p := range t.places {
-		if first[p] != nil {
-			all = append(all, first[p])
-		}
-	}
-	return all
-}
-
-// row is a place's line: what it is at, and for how long.
-func (t *terminal) row(s *step, columns int) string {
-	took := seconds(t.now().Sub(s.began))
-	room := max(10, columns-len(took)-t.width-6)
-	text := cut(s.summary, room)
-	if s.detail != "" {
-		text = cut(cut(s.summary, room/2)+" · "+s.detail, room)
-	}
-	return fmt.Sprintf("  %-*s  %-*s %s", t.width, cut(s.place, t.width), room, text, took)
-}
-
-// cut shortens a text to a number of columns, an ellipsis included.
-func cut(text string, columns int) string {
-	runes := []rune(text)
-	if len(runes) <= columns {
-		return text
-	}
-	return string(runes[:max(0, columns-1)]) + "…"
-}
-
-// Note puts a line into the transcript at once.
-func (t *terminal) Note(text string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.finished = append(t.finished, paint("1;33", text))
-	t.redraw(t.live())
 }
 
 // Close leaves the transcript alone on the screen.
-func (t *terminal) Close() {
-	close(t.quit)
-	t.idle.Wait()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.redraw(nil)
+func (v *live) Close() {
+	close(v.quit)
+	v.idle.Wait()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.end()
 }
