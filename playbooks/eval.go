@@ -45,6 +45,8 @@ func explainName(d *hcl.Diagnostic) {
 	case m == nil:
 	case m[1] == "slot":
 		d.Detail = "slot is the member that a before, after or on block is run for. Elsewhere all members are slots.NAME, a list."
+	case m[1] == "lost":
+		d.Detail = "lost are the names of the members that are lost, in an on \"recover\" block."
 	case m[1] == "var":
 		d.Detail = "A playbook does not see the inventory's variables. Write an input block, and give its value in the stack's inputs."
 	case !strings.Contains(d.Detail, "Did you mean"):

@@ -15,8 +15,12 @@ import (
 var moments = map[string][]string{
 	"before": {"stop", "upgrade"},        // a member is about to be stopped or changed; running members are about to get another image
 	"after":  {"form", "join", "change"}, // the set has formed first; a member came to a set that runs; services were changed
-	"on":     {"lost"},                   // a member will not come back with its disk
+	"on":     {"lost", "recover"},        // a member will not come back with its disk; of most members none will, and the others go on without them
 }
+
+// OnRecover is the moment at which members go on without a majority that is lost
+// for good.
+const OnRecover = "on recover"
 
 // bindShape reads how the stack's members start and change.
 func (b *binder) bindShape() {
@@ -129,6 +133,10 @@ func (b *binder) hooksOf(kind string, blocks []hookBlock) {
 func (b *binder) hook(kind string, h hookBlock) Hook {
 	b.names["slot"] = cty.ObjectVal(map[string]cty.Value{"name": cty.StringVal(slotHole)})
 	defer delete(b.names, "slot")
+	if kind+" "+h.Moment == OnRecover {
+		b.names["lost"] = cty.StringVal(lostHole)
+		defer delete(b.names, "lost")
+	}
 	return Hook{
 		Moment: kind + " " + h.Moment, Name: b.text(h.Name, "name"),
 		Exec: b.command(h.Exec, "exec"), Undo: b.command(h.Undo, "undo"), Within: b.duration(h.Within, 5*time.Minute), Note: b.text(h.Note, "note"),
@@ -169,6 +177,20 @@ func filled(command []string, hole, with string) []string {
 		out[i] = strings.ReplaceAll(arg, hole, with)
 	}
 	return out
+}
+
+// lostHole stands in a command on recover where the names of the members will
+// be that are lost.
+const lostHole = "${lost}"
+
+// ExecAfter returns the command of a hook on recover for a member that is left,
+// after the loss of others.
+func (h Hook) ExecAfter(slot string, lost []string) []string {
+	exec := h.ExecFor(slot)
+	for i, arg := range exec {
+		exec[i] = strings.ReplaceAll(arg, lostHole, strings.Join(lost, " "))
+	}
+	return exec
 }
 
 // missingHole stands in a gate's command where the names of the members will

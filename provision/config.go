@@ -72,6 +72,9 @@ func (s *Session) recordStack(ctx context.Context, a plan.RecordStack) error {
 
 func putRecord(ctx context.Context, docker *client.Client, a plan.RecordStack, labels map[string]string) error {
 	seen, err := docker.ConfigInspect(ctx, a.Object, client.ConfigInspectOptions{})
+	if errdefs.IsNotFound(err) && a.Hash == "" { // it has not stood yet, and clearing its record must not say that it did
+		return nil
+	}
 	if errdefs.IsNotFound(err) {
 		_, err = docker.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: swarm.ConfigSpec{
 			Annotations: swarm.Annotations{Name: a.Object, Labels: labels},

@@ -223,6 +223,8 @@ func (s *Session) run(ctx context.Context, step plan.Step, say func(string)) err
 		return s.preflight(ctx, m, a, say)
 	case plan.InitSwarm:
 		return s.initSwarm(ctx, m, a)
+	case plan.RecoverSwarm:
+		return s.recoverSwarm(ctx, m, a)
 	case plan.JoinSwarm:
 		return s.joinSwarm(ctx, m, a)
 	case plan.UpdateNode:

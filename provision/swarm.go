@@ -214,7 +214,8 @@ func dropNode(ctx context.Context, docker *client.Client, id string) error {
 	}
 	if r.Node.Spec.Role == swarm.NodeRoleManager {
 		r.Node.Spec.Role = swarm.NodeRoleWorker
-		if _, err := docker.NodeUpdate(ctx, id, client.NodeUpdateOptions{Version: r.Node.Version, Spec: r.Node.Spec}); err != nil {
+		// One of a swarm that was begun anew without it is no manager any more: it is not found among them.
+		if _, err := docker.NodeUpdate(ctx, id, client.NodeUpdateOptions{Version: r.Node.Version, Spec: r.Node.Spec}); err != nil && !errdefs.IsNotFound(err) {
 			return err
 		}
 	}

@@ -135,7 +135,7 @@ Exit status: 0 done, 1 failed, 2 changes (plan --detailed-exitcode only), 130 in
 	root.PersistentFlags().BoolVar(&a.noColour, "no-color", false, "no colours and no motion, as with NO_COLOR set")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return misuse{err, c.CommandPath()} })
 	for _, make := range []func(*app) *cobra.Command{
-		initCommand, validateCommand, fmtCommand, planCommand, applyCommand, replaceCommand, rebootCommand, backupCommand, restoreCommand, destroyCommand, verifyCommand, statusCommand, doctorCommand, historyCommand,
+		initCommand, validateCommand, fmtCommand, planCommand, applyCommand, replaceCommand, recoverCommand, rebootCommand, backupCommand, restoreCommand, destroyCommand, verifyCommand, statusCommand, doctorCommand, historyCommand,
 		secretCommand, sshCommand, logsCommand, tunnelCommand, graphCommand, playbookCommand, versionCommand, manCommand,
 	} {
 		root.AddCommand(explainMisuse(make(a)))

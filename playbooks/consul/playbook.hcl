@@ -160,4 +160,34 @@ playbook "consul" {
     within = "1m"
     note   = "takes the dead server out of the raft and the member list"
   }
+
+  # Where most servers are lost there is no leader, and nobody who could let one of
+  # them be replaced. A server that finds peers.json at its start takes what stands
+  # there for the set (Consul's manual, "Outage Recovery"); the address there need
+  # not be the one that it has then, for servers find each other by their ids.
+  on "recover" {
+    name = "peers"
+    exec = ["sh", "-c", <<-EOT
+      consul operator raft list-peers > /dev/null 2>&1 && exit 0
+      members=$(consul members -status=alive) || exit
+      peers=$(echo "$members" | while read -r name at _ type _; do
+        test "$type" = server || continue
+        case " ${lost} " in *" $name "*) continue ;; esac
+        case $name in
+%{for s in slots.consul~}
+        ${s.name}) id=${s.uuid} ;;
+%{endfor~}
+        *) continue ;;
+        esac
+        echo "{\"id\": \"$id\", \"address\": \"$${at%:*}:8300\", \"non_voter\": false}"
+      done | paste -sd , -)
+      test -n "$peers" || { echo "no server is alive" >&2; exit 1; }
+      echo "[$peers]" > /consul/data/raft/peers.json
+      { sleep 1; kill 1; } > /dev/null 2>&1 &
+    EOT
+    ]
+    on     = "slot"
+    within = "2m"
+    note   = "the servers that are left are the set, and start anew: what they had not heard of is lost"
+  }
 }

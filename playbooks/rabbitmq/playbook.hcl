@@ -626,6 +626,102 @@ playbook "rabbitmq" {
     note   = "Consul lists the members that live, and not the lost one"
   }
 
+  # Most members are lost for good. One that sees no majority has paused, or waits
+  # at its start for members that were there when it stopped: it is told to start
+  # from what it has. With Khepri it runs, and its store of metadata waits.
+  on "recover" {
+    name = "boot"
+    exec = concat(local.eval, [<<-EOT
+      Khepri = code:ensure_loaded(rabbit_khepri) =:= {module, rabbit_khepri} andalso rabbit_khepri:is_enabled(),
+      Alone = Khepri andalso erlang:function_exported(rabbit_khepri, force_shrink_member_to_current_member, 0),
+      case rabbit:is_running() of
+        _ when Alone -> rabbit_khepri:force_shrink_member_to_current_member();
+        true -> runs;
+        false ->
+          ok = rabbit_mnesia:force_load_next_boot(),
+          spawn(fun() -> timer:sleep(1000), erlang:halt(0) end),
+          starts_anew
+      end.
+    EOT
+    ])
+    on     = "one"
+    within = "5m"
+    note   = "the member starts from what it has, and waits for nobody"
+  }
+
+  on "recover" {
+    name = "forget"
+    exec = concat(local.eval, [<<-EOT
+      ${local.nodes}
+      true = rabbit:is_running(),
+      Lost = [list_to_atom("rabbit@" ++ Name) || Name <- string:lexemes("${lost}", " ")],
+      code:ensure_loaded(rabbit_db_cluster),
+      Forget = case erlang:function_exported(rabbit_db_cluster, forget_member, 2) of
+        true -> fun(Node) -> rabbit_db_cluster:forget_member(Node, false) end;
+        false -> fun(Node) -> rabbit_mnesia:forget_cluster_node(Node, false) end
+      end,
+      [begin erlang:disconnect_node(Node), ok = Forget(Node) end || Node <- Lost, lists:member(Node, rabbit_nodes:Members())],
+      [] = [Node || Node <- Lost, lists:member(Node, rabbit_nodes:Members())].
+    EOT
+    ])
+    on     = "one"
+    within = "10m"
+    note   = "the cluster no longer counts on the lost members"
+  }
+
+  # Others that are left have paused as well, and learn from the first that the lost
+  # ones are forgotten when they start.
+  on "recover" {
+    name = "rejoin"
+    exec = concat(local.eval, [<<-EOT
+      case rabbit:is_running() of
+        true -> runs;
+        false -> spawn(fun() -> timer:sleep(1000), erlang:halt(0) end), starts_anew
+      end.
+    EOT
+    ])
+    on     = "slot"
+    within = "5m"
+    note   = "a member that has paused starts anew"
+  }
+
+  # A queue of whose replicas a majority is left goes on by itself. Of another, the
+  # replica with the longest log becomes the only one. Where none is left, nothing
+  # can be done. The coordinator of streams is such a queue, too; the streams then
+  # wait for the lost members' successors, which have their names, and take what the
+  # replica has that is left.
+  on "recover" {
+    name = "queues"
+    exec = concat(local.eval, [<<-EOT
+      ${local.nodes}
+      true = rabbit:is_running(),
+      [] = rabbit_nodes:Members() -- rabbit_nodes:Running(),
+      Left = fun(Nodes) -> [Node || Node <- Nodes, lists:member(Node, rabbit_nodes:Members())] end,
+      Length = fun(Name, Node) ->
+        case rpc:call(Node, ra, key_metrics, [{Name, Node}], 5000) of
+          #{last_written_index := Index} -> Index;
+          _ -> -1
+        end
+      end,
+      Queues = [{amqqueue:get_name(Q), element(1, amqqueue:get_pid(Q)), maps:get(nodes, amqqueue:get_type_state(Q))}
+        || Q <- rabbit_amqqueue:list_by_type(rabbit_quorum_queue)],
+      [begin
+        {_, Best} = lists:max([{Length(Name, Node), Node} || Node <- Left(Nodes)]),
+        {resource, VHost, queue, Queue} = Resource,
+        ok = rpc:call(Best, rabbit_quorum_queue, force_shrink_member_to_current_member, [VHost, Queue]),
+        [rpc:call(Node, ra, force_delete_server, [quorum_queues, {Name, Node}]) || Node <- Left(Nodes), Node =/= Best]
+      end || {Resource, Name, Nodes} <- Queues, Left(Nodes) =/= [], 2 * length(Left(Nodes)) =< length(Nodes)],
+      Coordinator = {rabbit_stream_coordinator, node()},
+      Leads = fun() -> element(1, catch ra:members(Coordinator, 5000)) =:= ok end,
+      whereis(rabbit_stream_coordinator) =:= undefined orelse Leads() orelse (ok = ra_server_proc:force_shrink_members_to_current_member(Coordinator)),
+      done.
+    EOT
+    ])
+    on     = "one"
+    within = "10m"
+    note   = "quorum queues go on with the replicas that are left: messages that these had not received are lost"
+  }
+
   # Users with their password hashes, virtual hosts, permissions, queues, exchanges,
   # bindings, policies and parameters; no messages.
   # https://www.rabbitmq.com/docs/definitions

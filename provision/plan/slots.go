@@ -106,6 +106,29 @@ func (b *builder) awayRank(stack playbooks.Stack, slot, host string) int {
 	return 1
 }
 
+// turnOf are the gates of members that form in turn and come to their hosts
+// before the one that comes to this host: several were lost, and a label starts each.
+func (b *builder) turnOf(host string) []ID {
+	var ids []ID
+	for _, s := range b.want.Stacks {
+		p := stackPlan{builder: b, stack: s}
+		if s.Form != playbooks.FormInTurn {
+			continue
+		}
+		var before []ID
+		for _, svc := range p.members() {
+			if _, exists := p.service(svc.Name); !exists || !p.moved(svc) {
+				continue
+			}
+			if b.slots[svc.Slot] == host {
+				ids = append(ids, before...)
+			}
+			before = p.slotGateIDs(svc)
+		}
+	}
+	return ids
+}
+
 func boolRank(v bool) int {
 	if v {
 		return 1

@@ -234,6 +234,17 @@ func (p *stackPlan) slotGates(svc playbooks.Service, after ...ID) []ID {
 	return ids
 }
 
+// slotGateIDs are the ids of those gates.
+func (p *stackPlan) slotGateIDs(svc playbooks.Service) []ID {
+	var ids []ID
+	for _, g := range p.stack.Gates {
+		if g.On == playbooks.OnSlot {
+			ids = append(ids, stackID(p.stack.Name, "gate", g.Name, svc.Slot))
+		}
+	}
+	return ids
+}
+
 func (b *builder) planned(id ID) bool {
 	return slices.ContainsFunc(b.steps, func(s Step) bool { return s.ID == id })
 }

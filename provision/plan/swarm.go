@@ -48,6 +48,9 @@ func (b *builder) checkMember(h inventory.Host, e *state.Engine) {
 	case e.Manager && e.ClusterID != ours.ID:
 		b.refuse(h.Name, fmt.Sprintf("it is in swarm %s, other hosts of the inventory are in swarm %s", e.ClusterID, ours.ID),
 			"decide which of the two holds the data; let the hosts of the other leave it with `docker swarm leave --force`")
+	case e.Manager && (e.ClusterTags[RecoveredLabel] != ours.Labels[RecoveredLabel] || e.NodeID != "" && !b.inSwarm(e.NodeID)):
+		b.refuse(h.Name, fmt.Sprintf("it is a manager of swarm %s as it was before it was recovered without it", e.ClusterID),
+			"power it off for good; where it is to be used again, let it leave with `docker swarm leave --force` and remove its members' volumes there")
 	case !e.Manager && !b.inSwarm(e.NodeID):
 		b.refuse(h.Name, "it is node "+e.NodeID+" of another swarm than "+ours.ID,
 			"take the host out of the inventory, or let it leave that swarm first: `docker swarm leave` there")
@@ -206,6 +209,7 @@ func (b *builder) node(h inventory.Host) {
 		step.After = append(step.After, b.imagesOf(h.Name)...)
 	}
 	step.After = append(step.After, b.begins(h.Name)...)
+	step.After = append(step.After, b.turnOf(h.Name)...)
 	action := UpdateNode{Set: map[string]string{}}
 	node := b.nodeOf(h.Name)
 	want := b.nodeLabels(h)
