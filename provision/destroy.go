@@ -114,11 +114,29 @@ func (s *Session) removeVolume(ctx context.Context, m *machine, a plan.RemoveVol
 		if err == nil || errdefs.IsNotFound(err) {
 			return nil
 		}
-		if !errdefs.IsConflict(err) || pause(ctx, 500*time.Millisecond) != nil {
+		if !errdefs.IsConflict(err) {
+			break
+		}
+		dropEnded(ctx, m.docker, a.Name) // where it does not, the next try says who holds the volume
+		if pause(ctx, 500*time.Millisecond) != nil {
 			break
 		}
 	}
 	return fmt.Errorf("removing volume %s on %s: %w\n→ see who uses it there: `docker ps -a --filter volume=%s`", a.Name, m.Name, err, a.Name)
+}
+
+// dropEnded removes the containers of swarm tasks that have ended and hold a
+// volume. The swarm does so itself, but not those that were there when a host lost
+// its power, once that has left.
+func dropEnded(ctx context.Context, docker *client.Client, volume string) {
+	ended, err := docker.ContainerList(ctx, client.ContainerListOptions{All: true,
+		Filters: filter("volume", volume).Add("label", "com.docker.swarm.task.id").Add("status", "exited", "dead", "created")})
+	if err != nil {
+		return
+	}
+	for _, c := range ended.Items {
+		_, _ = docker.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{})
+	}
 }
 
 // purgeScript removes Docker as the host's own packages brought it.
