@@ -15,9 +15,11 @@ import (
 func playbookCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "playbook",
-		Short: "Look at the playbooks that rmqprov carries",
+		Short: "Look at playbooks, and write and try your own",
 		Example: `  rmqprov playbook list
-  rmqprov playbook show rabbitmq`,
+  rmqprov playbook show rabbitmq
+  rmqprov playbook new orders
+  rmqprov playbook test ./playbooks/orders`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -41,7 +43,7 @@ func playbookCommand(a *app) *cobra.Command {
   rmqprov playbook show ./playbooks/orders`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return a.showPlaybook(args[0]) },
-	})
+	}, playbookNewCommand(a), playbookTestCommand(a))
 	return c
 }
 
