@@ -20,8 +20,8 @@ func withBuilt(ref string) Want {
 	return w
 }
 
-// ways says how each host gets an image.
-func ways(p *Plan) []string {
+// imageWays says how each host gets an image.
+func imageWays(p *Plan) []string {
 	var all []string
 	for _, s := range p.Steps {
 		switch a := s.Action.(type) {
@@ -47,7 +47,7 @@ func TestBuiltImages(t *testing.T) {
 		delete(got.Hosts[h.Name].Engine.Value.Images, builtRef)
 	}
 	p := mustMake(t, w, got)
-	if diff := cmp.Diff([]string{"a builds 1111", "b from a", "c from a"}, ways(p)); diff != "" {
+	if diff := cmp.Diff([]string{"a builds 1111", "b from a", "c from a"}, imageWays(p)); diff != "" {
 		t.Error(diff)
 	}
 	if after := waits(t, p, imageID("b", builtRef)); !slices.Contains(after, imageID("a", builtRef)) {
@@ -61,13 +61,13 @@ func TestBuiltImages(t *testing.T) {
 	}
 
 	delete(got.Hosts["a"].Engine.Value.Images, builtRef)
-	if diff := cmp.Diff([]string{"a from b"}, ways(mustMake(t, w, got))); diff != "" {
+	if diff := cmp.Diff([]string{"a from b"}, imageWays(mustMake(t, w, got))); diff != "" {
 		t.Error(diff)
 	}
 
 	p = mustMake(t, withBuilt("rmqprov.invalid/proxy:2222"), got)
 	want := []string{"a builds 2222", "b from a", "b removes " + builtRef, "c from a", "c removes " + builtRef}
-	if diff := cmp.Diff(want, ways(p)); diff != "" {
+	if diff := cmp.Diff(want, imageWays(p)); diff != "" {
 		t.Error(diff)
 	}
 	if after := waits(t, p, imageID("b", builtRef)); !slices.Contains(after, "stack.proxy.service.proxy") {
