@@ -35,17 +35,24 @@ func (s *Session) takeBack(ctx context.Context, report Report, emit func(Event))
 		tell := func(text string) {
 			emit(Event{Time: time.Now(), Kind: Output, Step: o.Step.ID, Host: o.Step.Host, Message: text})
 		}
-		if err := s.tryCommand(ctx, a, a.Undo); err != nil {
+		switch err := s.tryCommand(ctx, a, a.Undo); {
+		case err != nil && stopBegan(report, o.Step.ID): // it may not run at all, and a start takes it back as well
+		case err != nil:
 			tell(fmt.Sprintf("taking it back did not work: %v; the next apply tries again", err))
-			continue
+		default:
+			tell("taken back: what it was for is not done")
 		}
-		tell("taken back: what it was for is not done")
 	}
 }
 
 // served says that what a step got ready has then been stopped.
-func served(report Report, id plan.ID) bool {
+func served(report Report, id plan.ID) bool { return stopEnded(report, id, Done) }
+
+// stopBegan says that the stop which a step got ready for was begun and failed.
+func stopBegan(report Report, id plan.ID) bool { return stopEnded(report, id, Failed) }
+
+func stopEnded(report Report, id plan.ID, kind EventKind) bool {
 	return slices.ContainsFunc(report.Outcomes, func(o Outcome) bool {
-		return o.Kind == Done && o.Step.Disrupts != "" && slices.Contains(o.Step.After, id)
+		return o.Kind == kind && o.Step.Disrupts != "" && slices.Contains(o.Step.After, id)
 	})
 }

@@ -31,7 +31,7 @@ func (b *builder) checkVersions() {
 
 func (b *builder) checkVersion(s playbooks.Stack, service, from, to string) {
 	was, will := versionOf(from), versionOf(to)
-	r := ways{s.Versions}
+	r := rules{s.Versions}
 	if len(was) < r.Series || len(will) < r.Series {
 		b.note(fmt.Sprintf("stack %s: the version of %s or of %s does not show in its tag, so nothing is known of the way between them; its manual tells", s.Name, from, to))
 		return
@@ -65,14 +65,14 @@ func text(version []int) string {
 	return strings.Join(parts, ".")
 }
 
-// ways are a playbook's versions, to be searched.
-type ways struct{ playbooks.Versions }
+// rules are a playbook's versions, to be searched.
+type rules struct{ playbooks.Versions }
 
-func (w ways) series(v []int) string { return text(v[:w.Series]) }
+func (w rules) series(v []int) string { return text(v[:w.Series]) }
 
 // judge says why one version must not become another, and what to do instead;
 // without a reason, the second is a note.
-func (w ways) judge(from, to []int) (reason, fix string) {
+func (w rules) judge(from, to []int) (reason, fix string) {
 	was, will := w.series(from), w.series(to)
 	short := min(len(from), len(to))
 	switch order := slices.Compare(from[:short], to[:short]); {
@@ -96,7 +96,7 @@ func (w ways) judge(from, to []int) (reason, fix string) {
 
 // path is the shortest way from a version to a series, and the longest that
 // leads anywhere from it; nil where there is none.
-func (w ways) path(from []int, to string) (path, newest []string) {
+func (w rules) path(from []int, to string) (path, newest []string) {
 	start := w.series(from)
 	came := map[string][]string{start: {}}
 	for queue := []string{start}; len(queue) > 0; queue = queue[1:] {
