@@ -217,7 +217,7 @@ docker network ls --format 'network {{.Name}}'
 // awaitNoneLeft gives containers that have ended the time until Docker removes them.
 func awaitNoneLeft(t *testing.T, l *lab.Lab) {
 	t.Helper()
-	await(t, time.Minute, func() error {
+	eventually(t, time.Minute, func() error {
 		if left := ownLeft(t, l); len(left) > 0 {
 			return fmt.Errorf("these stay: %q", left)
 		}
@@ -225,8 +225,8 @@ func awaitNoneLeft(t *testing.T, l *lab.Lab) {
 	})
 }
 
-// await waits until something holds.
-func await(t *testing.T, within time.Duration, holds func() error) {
+// eventually waits until something holds.
+func eventually(t *testing.T, within time.Duration, holds func() error) {
 	t.Helper()
 	var err error
 	for deadline := time.Now().Add(within); time.Now().Before(deadline); time.Sleep(time.Second) {
