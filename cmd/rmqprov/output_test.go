@@ -58,8 +58,9 @@ func TestColourPlanKeepsTheText(t *testing.T) {
 	}
 }
 
-func TestWriteStatus(t *testing.T) {
-	st := provision.Status{
+// unwell is the status of a cluster that has lost a host.
+func unwell() provision.Status {
+	return provision.Status{
 		Hosts: []provision.HostStatus{
 			{Name: "node-1", Address: "10.78.0.11", OS: "Debian GNU/Linux 13", Docker: "26.1.5",
 				Swarm: provision.SwarmStatus{Role: "manager", State: "ready", Leader: true}, Slots: []string{"rabbitmq-01"}},
@@ -73,6 +74,10 @@ func TestWriteStatus(t *testing.T) {
 		Drift:     []string{"no plan is made:\n  - host node-2: could not be observed"},
 		LastApply: provision.LastApply{Time: "2026-11-24T08:00:00Z", By: "ann@laptop", Version: "v1.0.0"},
 	}
+}
+
+func TestWriteStatus(t *testing.T) {
+	st := unwell()
 	var out bytes.Buffer
 	if err := writeStatus(&out, st); err != nil {
 		t.Fatal(err)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -25,7 +24,10 @@ func statusCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status [FILE]",
 		Short: "Show hosts, swarm, stacks, gates, and what has drifted",
-		Long:  "Looks once, or again and again with --watch. Exit 0 only when all is healthy.",
+		Long: `Looks once, or again and again with --watch. Exit 0 only when all is healthy.
+
+With --watch on a terminal, the arrows scroll and q leaves; the last look stays on the screen and decides the
+exit status.`,
 		Example: `  rmqprov status
   rmqprov status prod.hcl --watch
   rmqprov status prod.hcl --json | jq .drift`,
@@ -51,26 +53,21 @@ func (a *app) statusOf(ctx context.Context, s source, asJSON, watch bool) error 
 		return err
 	}
 	defer seen.Close()
-	for {
+	if !watch {
 		st := seen.Status(ctx, seen.want, seen.got)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err := a.printStatus(st, asJSON, watch); err != nil {
+		if err := a.printStatus(st, asJSON, false); err != nil {
 			return err
 		}
-		if !watch {
-			return unlessHealthy(st)
-		}
-		select {
-		case <-time.After(watchPause):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		if seen.got, err = seen.Observe(ctx, seen.want); err != nil {
-			return err
-		}
+		return unlessHealthy(st)
 	}
+	if t, ok := a.terminal(a.Stdout, a.StdoutTerminal); ok && !asJSON {
+		return a.watch(ctx, seen, t)
+	}
+	_, err = a.lookAgain(ctx, seen, func(st provision.Status) error { return a.printStatus(st, asJSON, true) })
+	return err
 }
 
 func unlessHealthy(st provision.Status) error {
@@ -80,25 +77,15 @@ func unlessHealthy(st provision.Status) error {
 	return exit{status: statusFailed}
 }
 
-// printStatus shows one look. A look that is watched takes the place of the
-// one before in one write, so that nothing flickers.
+// printStatus prints one look.
 func (a *app) printStatus(st provision.Status, asJSON, watch bool) error {
-	if asJSON && watch {
+	switch {
+	case asJSON && watch:
 		return json.NewEncoder(a.Stdout).Encode(st)
-	}
-	if asJSON {
+	case asJSON:
 		return writeJSON(a.Stdout, st)
 	}
-	var text bytes.Buffer
-	if err := writeStatus(&text, st); err != nil {
-		return err
-	}
-	screen := text.String()
-	if watch && a.colour(a.StdoutTerminal, a.noColour) {
-		screen = "\x1b[H" + strings.ReplaceAll(screen, "\n", "\x1b[K\n") + "\x1b[J"
-	}
-	_, err := io.WriteString(a.Stdout, screen)
-	return err
+	return writeStatus(a.Stdout, st)
 }
 
 func writeStatus(w io.Writer, st provision.Status) error {
