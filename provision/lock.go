@@ -279,6 +279,16 @@ func (l *lock) isShaken() bool {
 	return l.shaken
 }
 
+// isOver says that the lock is lost for good.
+func (l *lock) isOver() bool {
+	if l == nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.over != nil
+}
+
 func (l *lock) fail(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -197,7 +197,9 @@ func (s *Session) Apply(ctx context.Context, p *plan.Plan, stop <-chan struct{},
 	}
 	w := &walker{run: s.run, emit: emit, stop: stop, allowed: s.lock.await, slots: make(chan struct{}, parallel)}
 	report := w.walk(ctx, p)
-	s.takeBack(ctx, report, emit)
+	if !s.lock.isOver() { // another run that has come in between may need what this one got ready
+		s.takeBack(ctx, report, emit)
+	}
 	emit(Event{Time: time.Now(), Kind: Summary, Elapsed: report.Took, Message: report.String()})
 	return report
 }
