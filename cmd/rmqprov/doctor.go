@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rmqprov/rmqprov/inventory"
+	"github.com/rmqprov/rmqprov/provision/cloud"
 	"github.com/rmqprov/rmqprov/provision/plan"
 	"github.com/rmqprov/rmqprov/provision/preflight"
 	"github.com/rmqprov/rmqprov/provision/state"
@@ -26,8 +27,9 @@ func doctorCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor [FILE]",
 		Short: "Look for what would keep apply from its work; change nothing",
-		Long: `Looks at this machine's keys, at every host, and at the ways between the hosts: ports, packet size,
-clocks, memory, disk, address ranges, sshd's limits. It can be asked at any time, before a first
+		Long: `Looks at this machine's keys, at what AWS allows where the inventory has a security group, at every host,
+and at the ways between the hosts: ports, packet size, clocks, memory, disk, address ranges, sshd's
+limits. It can be asked at any time, before a first
 apply as well as of a cluster that runs. Exit 0 only when nothing is wrong.`,
 		Example: `  rmqprov doctor
   rmqprov doctor prod.hcl`,
@@ -61,6 +63,7 @@ func (a *app) doctor(ctx context.Context, s source) error {
 		return ctx.Err()
 	}
 	findings := append(local, examineClock(seen.got)...)
+	findings = append(findings, a.examineRights(ctx, seen)...)
 	findings = append(findings, refusals(refused, "")...)
 	for _, h := range seen.want.Inventory.Hosts {
 		findings = append(findings, seen.examineHost(h)...)
@@ -88,6 +91,7 @@ type finding struct {
 
 const (
 	here    = "this machine"
+	account = "AWS"
 	cluster = "the cluster"
 )
 
@@ -201,6 +205,41 @@ func examineClock(got state.Snapshot) []finding {
 		return nil
 	}
 	return []finding{{here, wrong, fmt.Sprintf("its clock is %s away from that of all hosts", least.Abs()), "set it right"}}
+}
+
+// examineRights tries what these credentials may do in EC2. Finding the hosts has
+// shown already that they are taken.
+func (a *app) examineRights(ctx context.Context, seen *observed) []finding {
+	group := seen.got.Group.Value
+	if group == nil {
+		return nil
+	}
+	rights, err := a.cloud.Rights(ctx, seen.want.Inventory, group)
+	if err != nil {
+		return []finding{{account, wrong, err.Error(), ""}}
+	}
+	return rightsFound(rights)
+}
+
+// rightsFound tells the rights that are there in one line, and each that is not.
+func rightsFound(rights []cloud.Right) []finding {
+	var found []finding
+	var granted []string
+	for _, r := range rights {
+		denied, ok := errors.AsType[*cloud.Denied](r.Err)
+		switch {
+		case r.Err == nil:
+			granted = append(granted, r.Action)
+		case ok:
+			found = append(found, finding{account, wrong, "these credentials may not do " + denied.Action, "docs/ec2.md has the policy with all that rmqprov needs"})
+		default:
+			found = append(found, finding{account, note, "whether " + r.Action + " is allowed could not be told: " + r.Err.Error(), ""})
+		}
+	}
+	if len(granted) > 0 {
+		found = slices.Insert(found, 0, finding{account, well, "these credentials may do " + strings.Join(granted, ", "), ""})
+	}
+	return found
 }
 
 // examineHost says what a host is, or why it could not be seen.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rmqprov/rmqprov/inventory"
+	"github.com/rmqprov/rmqprov/provision/cloud"
 	"github.com/rmqprov/rmqprov/provision/plan"
 	"github.com/rmqprov/rmqprov/provision/preflight"
 	"github.com/rmqprov/rmqprov/provision/state"
@@ -96,8 +98,15 @@ func TestWriteFindings(t *testing.T) {
 	findings = append(findings, examineReport("a", check, preflight.Report{Notes: []string{"look"}}, nil)...)
 	findings = append(findings, examineReport("b", check, preflight.Report{Problems: []preflight.Problem{{Reason: "closed", Fix: "open it"}}}, nil)...)
 	findings = append(findings, examineReport("c", check, preflight.Report{}, errors.New("cut off"))...)
+	findings = slices.Insert(findings, 1, rightsFound([]cloud.Right{{Action: "ec2:A"}, {Action: "ec2:B"},
+		{Action: "ec2:C", Err: &cloud.Denied{Action: "ec2:CreateTags"}}, {Action: "ec2:D", Err: errors.New("cut off")}})...)
 	want := `this machine
   ok     key k
+AWS
+  ok     these credentials may do ec2:A, ec2:B
+  WRONG  these credentials may not do ec2:CreateTags
+         → docs/ec2.md has the policy with all that rmqprov needs
+  note   whether ec2:D is allowed could not be told: cut off
 the cluster
   WRONG  no range is free
          → choose one
@@ -110,7 +119,7 @@ b
 c
   WRONG  how it is reached could not be tried: cut off
 
-3 things are wrong.
+4 things are wrong.
 `
 	var got bytes.Buffer
 	if err := writeFindings(&got, findings); err != nil {
