@@ -35,9 +35,18 @@ test-kill: build ## kill rmqprov at a sample of all boundaries, chosen by KILL_S
 	@echo "==> test-kill: real hosts on this machine; half an hour, and hours with KILL=all"
 	@$(GO) test -tags lab,chaos -count=1 -timeout 6h -v -run StopAnywhere ./provision/e2e -kill-seed $${KILL_SEED:-1} $(if $(filter all,$(KILL)),-kill-all)
 
-lint: ## staticcheck
+lint: ## staticcheck, and govulncheck where its database can be had
 	@echo "==> lint: staticcheck"
 	@$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 -tags lab,chaos ./...
+	@echo "==> lint: govulncheck"
+	@.ci/vulnerabilities
+
+.PHONY: release reproducible
+release: ## dist/: binaries for six platforms, deb and rpm packages, SBOMs, checksums
+	@.ci/release
+
+reproducible: ## the release twice, and the proof that both are the same
+	@.ci/reproducible
 
 bench: build ## a thousand simulated hosts, and a cluster against a hand-tuned parallel script
 	@echo "==> bench: 10 to 1,000 simulated hosts observed and planned"
@@ -55,8 +64,10 @@ fuzz: ## feed every parser nonsense, FUZZ_TIME (10m) each
 soak: build ## form the cluster fresh SOAK_RUNS times (20), with slow first members among them
 	@bin/rmqbench soak --runs $${SOAK_RUNS:-20}
 
-chaos: build ## replace each host ROUNDS times (10), and roll changes, under load; twenty applies at once; hours
-	@ROUNDS=$${ROUNDS:-10} $(GO) test -tags lab,chaos -count=1 -timeout 24h -v -run 'UnderLoad|ManyApplies' ./provision/e2e
+chaos: build ## the worst days, replacements and rolling changes, under load, ROUNDS times (3); twenty applies at once; hours
+	@rm -f .lab/days.jsonl
+	@ROUNDS=$${ROUNDS:-3} $(GO) test -tags lab,chaos -count=1 -timeout 24h -v -run 'UnderLoad|WorstDays|ManyApplies' ./provision/e2e; \
+	status=$$?; bin/rmqlab days .lab/days.jsonl docs/survival.md; exit $$status
 
 .PHONY: reference
 reference: ## docs/reference anew, from the code
@@ -66,7 +77,7 @@ reference: ## docs/reference anew, from the code
 clean: ## take the labs away, and what build made; the lab's images stay in its cache
 	@echo "==> clean"
 	@if [ -x bin/rmqlab ]; then bin/rmqlab down; fi
-	@rm -rf bin
+	@rm -rf bin dist
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
