@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -15,7 +14,6 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/rmqprov/rmqprov/cmd/internal/docs"
 	"github.com/rmqprov/rmqprov/inventory"
@@ -48,28 +46,11 @@ func TestEveryCommandHasExamplesThatParse(t *testing.T) {
 			t.Errorf("%s has no example", c.CommandPath())
 		}
 		for _, e := range examples {
-			if err := parses(e.Words); err != nil {
+			if err := e.Try(newRoot()); err != nil {
 				t.Errorf("%s, example %q: %v", c.CommandPath(), e.Words, err)
 			}
 		}
 	})
-}
-
-// parses says what is wrong with a command line as far as no file and no host
-// is needed to know.
-func parses(words []string) error {
-	root := newRoot()
-	c, rest, err := root.Find(words)
-	if err != nil {
-		return err
-	}
-	switch err := c.ParseFlags(rest); {
-	case errors.Is(err, pflag.ErrHelp):
-		return nil
-	case err != nil:
-		return err
-	}
-	return c.ValidateArgs(c.Flags().Args())
 }
 
 // repository is the root of it; tests go to other folders.
@@ -81,16 +62,11 @@ var repository = func() string {
 	return root
 }()
 
-// documents are the project's texts, from the root of the repository.
 func documents(t *testing.T) []string {
 	t.Helper()
-	found := []string{"README.md", "playbooks/README.md"}
-	for _, pattern := range []string{"README.*.md", "docs/*.md", "docs/*/*.md"} {
-		more, err := fs.Glob(os.DirFS(repository), pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		found = append(found, more...)
+	found, err := docs.Files(os.DirFS(repository))
+	if err != nil {
+		t.Fatal(err)
 	}
 	return found
 }
@@ -112,14 +88,11 @@ var offline = []string{"init", "validate", "fmt", "playbook list", "playbook sho
 func TestCommandsOfTheDocs(t *testing.T) {
 	for _, name := range documents(t) {
 		for _, c := range docs.Commands(document(t, name), "rmqprov") {
-			if verb, rest, _ := newRoot().Find(c.Words); c.Prose && len(rest) == 0 && verb.HasParent() {
-				continue // it is only named
-			}
-			if err := parses(c.Words); err != nil {
+			if err := c.Try(newRoot()); err != nil {
 				t.Errorf("%s:%d: rmqprov %s: %v", name, c.Line, strings.Join(c.Words, " "), err)
 				continue
 			}
-			if isOffline(c.Words) {
+			if isOffline(c) {
 				if said, err := carryOut(t, c.Words); err != nil {
 					t.Errorf("%s:%d: rmqprov %s: %v\n%s", name, c.Line, strings.Join(c.Words, " "), err, said)
 				}
@@ -131,9 +104,11 @@ func TestCommandsOfTheDocs(t *testing.T) {
 var placeholder = regexp.MustCompile(`^[A-Z/]+$|^\[`)
 
 // isOffline says whether a command line can be carried out: it has no
-// placeholder, and its verb, whose words may stand apart, needs no host.
-func isOffline(words []string) bool {
-	return !slices.ContainsFunc(words, placeholder.MatchString) && slices.ContainsFunc(offline, func(verb string) bool {
+// placeholder, and its verb, whose words may stand apart, needs no host. Prose
+// may only name a verb.
+func isOffline(c docs.Command) bool {
+	words := c.Words
+	return !(c.Prose && len(words) < 3) && !slices.ContainsFunc(words, placeholder.MatchString) && slices.ContainsFunc(offline, func(verb string) bool {
 		first, second, _ := strings.Cut(verb, " ")
 		return words[0] == first && (second == "" || slices.Contains(words, second))
 	})
@@ -291,6 +266,86 @@ func TestLinksOfTheDocs(t *testing.T) {
 			}
 			if _, err := fs.Stat(os.DirFS(repository), filepath.ToSlash(filepath.Join(filepath.Dir(name), target))); err != nil {
 				t.Errorf("%s links to %s: %v", name, m[1], err)
+			}
+		}
+	}
+}
+
+var (
+	required = regexp.MustCompile(`(?m)^\t(\S+) v\S+`)
+	imported = regexp.MustCompile(`(?m)^(?:import )?\t?(?:[\w.]+ )?"([^"\s]+\.[^"\s]+/[^"\s]+)"$`)
+	listed   = regexp.MustCompile("(?m)^\\| `([^`]+)` \\|")
+)
+
+// docs/dependencies.md has a reason for each module that the code imports, and
+// for no other.
+func TestEveryDependencyHasAReason(t *testing.T) {
+	reasons := map[string]bool{}
+	for _, m := range listed.FindAllStringSubmatch(document(t, "docs/dependencies.md"), -1) {
+		reasons[m[1]] = false
+	}
+	for module := range importedModules(t) {
+		if _, ok := reasons[module]; !ok {
+			t.Errorf("docs/dependencies.md has no reason for %s", module)
+		}
+		reasons[module] = true
+	}
+	for module, used := range reasons {
+		if !used {
+			t.Errorf("docs/dependencies.md has a reason for %s, which nothing imports", module)
+		}
+	}
+}
+
+// importedModules are the modules of go.mod that some file of ours imports.
+func importedModules(t *testing.T) map[string]bool {
+	var modules []string
+	for _, m := range required.FindAllStringSubmatch(document(t, "go.mod"), -1) {
+		modules = append(modules, m[1])
+	}
+	found := map[string]bool{}
+	for _, dir := range []string{"cmd", "inventory", "playbooks", "provision"} {
+		err := fs.WalkDir(os.DirFS(repository), dir, func(path string, _ fs.DirEntry, err error) error {
+			if err != nil || filepath.Ext(path) != ".go" {
+				return err
+			}
+			for _, m := range imported.FindAllStringSubmatch(document(t, path), -1) {
+				if module := moduleOf(m[1], modules); module != "" {
+					found[module] = true
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return found
+}
+
+// moduleOf is the longest of the modules that a package may be of.
+func moduleOf(pkg string, modules []string) string {
+	best := ""
+	for _, m := range modules {
+		if (pkg == m || strings.HasPrefix(pkg, m+"/")) && len(m) > len(best) {
+			best = m
+		}
+	}
+	return best
+}
+
+// The docs name no target of make that there is not.
+func TestTargetsOfTheDocs(t *testing.T) {
+	makefile := document(t, "Makefile")
+	for _, name := range documents(t) {
+		for _, c := range docs.Commands(document(t, name), "make") {
+			for _, word := range c.Words {
+				if strings.HasPrefix(word, "-") || strings.Contains(word, "=") {
+					continue
+				}
+				if !strings.Contains("\n"+makefile, "\n"+word+":") {
+					t.Errorf("%s:%d: there is no target %s", name, c.Line, word)
+				}
 			}
 		}
 	}

@@ -3,9 +3,32 @@
 package docs
 
 import (
+	"errors"
+	"io/fs"
 	"regexp"
+	"slices"
 	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
+
+// Files are the project's texts for readers, seen from the root of the
+// repository.
+func Files(repository fs.FS) ([]string, error) {
+	var found []string
+	for _, pattern := range []string{"README*.md", "playbooks/README.md", "docs/*.md", "docs/*/*.md"} {
+		more, err := fs.Glob(repository, pattern)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, more...)
+	}
+	if !slices.Contains(found, "README.md") {
+		return nil, errors.New("this is not the root of the repository")
+	}
+	return found, nil
+}
 
 // Block is a fenced block of code.
 type Block struct {
@@ -37,6 +60,26 @@ type Command struct {
 	Line  int
 	Words []string // without the program's name
 	Prose bool     // within a line of text
+}
+
+// Try says what is wrong with the command as far as no file and no host is
+// needed to know. A verb that prose only names may lack its arguments. The root
+// is used up.
+func (c Command) Try(root *cobra.Command) error {
+	verb, rest, err := root.Find(c.Words)
+	if err != nil {
+		return err
+	}
+	if c.Prose && len(rest) == 0 && verb.HasParent() {
+		return nil
+	}
+	switch err := verb.ParseFlags(rest); {
+	case errors.Is(err, pflag.ErrHelp):
+		return nil
+	case err != nil:
+		return err
+	}
+	return verb.ValidateArgs(verb.Flags().Args())
 }
 
 // Commands returns how a text uses a program: in blocks of code, and within
