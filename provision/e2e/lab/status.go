@@ -57,23 +57,32 @@ func (s Status) String() string {
 			parts = append(parts, h.Name+" is "+h.Swarm.State+" in the swarm")
 		}
 	}
+	unknown, holding := false, 0
 	var gates []string
 	for _, stack := range s.Stacks {
 		for _, svc := range stack.Services {
-			if svc.Running < svc.Desired || svc.Desired == 0 {
+			unknown = unknown || svc.Desired == 0
+			if svc.Running < svc.Desired {
 				parts = append(parts, fmt.Sprintf("%s: %d of %d run", svc.Name, svc.Running, svc.Desired))
 			}
 		}
 		for _, g := range stack.Gates {
-			if !g.OK {
+			if g.OK {
+				holding++
+			} else {
 				gates = append(gates, stack.Name+"/"+g.Name)
 			}
 		}
 	}
-	if len(gates) > 0 {
-		parts = append(parts, "gates that do not hold: "+strings.Join(gates, ", "))
+	if unknown {
+		parts = append(parts, "no manager says what runs")
 	}
-	if len(parts) == 0 && s.Healthy {
+	switch {
+	case len(gates) > 0 && holding == 0:
+		parts = append(parts, "no gate holds")
+	case len(gates) > 0:
+		parts = append(parts, "gates that do not hold: "+strings.Join(gates, ", "))
+	case len(parts) == 0 && s.Healthy:
 		return "healthy"
 	}
 	return strings.Join(parts, "; ")
