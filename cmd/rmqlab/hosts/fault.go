@@ -38,7 +38,12 @@ func (l *Lab) Freeze(ctx context.Context, h Host) error {
 	if h.State == Frozen || h.State == Killed {
 		return fmt.Errorf("host %s is %s already", h.Name, h.State)
 	}
-	_, err := l.Engine.Docker(ctx, "container", "pause", h.container)
+	var err error
+	for range 10 { // on a busy machine, cgroup v1 does not always stop all processes within runc's patience
+		if _, err = l.Engine.Docker(ctx, "container", "pause", h.container); err == nil {
+			return nil
+		}
+	}
 	return err
 }
 
