@@ -2,6 +2,7 @@ package provision
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"strings"
@@ -47,6 +48,28 @@ func (s *Session) rebootHost(ctx context.Context, m *machine, say func(string)) 
 		return fmt.Errorf("after the reboot of %s: %v", m.Name, err)
 	}
 	say("its Docker answers; waiting for its node to be ready")
+	return s.awaitReady(ctx, m, node)
+}
+
+// upgradeScript upgrades and restarts Docker on every supported system.
+//
+//go:embed upgrade_docker.sh
+var upgradeScript string
+
+// upgradeDocker upgrades a host's Docker, restarts it and waits until the node is
+// ready again. Done twice, it restarts twice.
+func (s *Session) upgradeDocker(ctx context.Context, m *machine, say func(string)) error {
+	node, err := s.awaitSpare(ctx, m)
+	if err != nil {
+		return err
+	}
+	_, err = m.ssh.Run(ctx, remote.Command{Script: upgradeScript, Sudo: true, Stdout: lines(say), Stderr: lines(say)})
+	if err != nil {
+		return fmt.Errorf("upgrading Docker on %s: %w\n→ mend what is complained of there; the other hosts are untouched", m.Name, err)
+	}
+	if err := answers(ctx, m); err != nil {
+		return err
+	}
 	return s.awaitReady(ctx, m, node)
 }
 
@@ -100,7 +123,7 @@ func (s *Session) awaitSpare(ctx context.Context, m *machine) (node string, err 
 			return node, nil
 		}
 		if pause(ctx, time.Second) != nil {
-			return "", fmt.Errorf("%s is not rebooted: without it %d of %d swarm managers answer, which is no majority (%v)\n→ bring the others back first", m.Name, others, all, err)
+			return "", fmt.Errorf("nothing is stopped on %s: without it %d of %d swarm managers answer, which is no majority (%v)\n→ bring the others back first", m.Name, others, all, err)
 		}
 	}
 }

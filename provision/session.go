@@ -267,6 +267,8 @@ func (s *Session) run(ctx context.Context, step plan.Step, say func(string)) err
 		return s.removeFiles(ctx, m, a)
 	case plan.RebootHost:
 		return s.rebootHost(ctx, m, say)
+	case plan.UpgradeDocker:
+		return s.upgradeDocker(ctx, m, say)
 	case plan.LeaveSwarm:
 		return s.leaveSwarm(ctx, m, a)
 	case plan.RemoveVolume:

@@ -120,7 +120,7 @@ func (a *app) apply(ctx context.Context, o applying) error {
 			return err
 		}
 	}
-	return a.outcome(ctx, result, o.file)
+	return a.outcome(ctx, result, o.again())
 }
 
 // loadApply loads the inventory, which a saved plan names. Where it is not what
@@ -279,12 +279,12 @@ func (a *app) view(p *plan.Plan, asJSON bool) progress.View {
 }
 
 // outcome explains what failed, and is the run's exit status.
-func (a *app) outcome(ctx context.Context, r result, file string) error {
+func (a *app) outcome(ctx context.Context, r result, again string) error {
 	left := len(r.Failed()) + len(r.Skipped())
 	if left == 0 && ctx.Err() == nil {
 		return nil
 	}
-	fmt.Fprint(a.Stderr, explainFailure(r, "rmqprov apply "+file))
+	fmt.Fprint(a.Stderr, explainFailure(r, again))
 	if r.stopped {
 		return exit{status: statusInterrupted}
 	}

@@ -104,7 +104,7 @@ func TestOutcomeIsTheExitStatus(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := &app{environment: environment{Stderr: &bytes.Buffer{}}}
-			if got := a.status(t.Context(), a.outcome(t.Context(), c.r, "prod.hcl")); got != c.want {
+			if got := a.status(t.Context(), a.outcome(t.Context(), c.r, "rmqprov apply prod.hcl")); got != c.want {
 				t.Errorf("exit status %d, want %d", got, c.want)
 			}
 		})
@@ -172,7 +172,7 @@ func TestAnInterruptedApplyEndsWhatIsAtWork(t *testing.T) {
 		}
 		return provision.Report{Outcomes: []provision.Outcome{{Step: p.Steps[0], Kind: provision.Done}, {Step: p.Steps[1], Kind: provision.Skipped}}}
 	}, p, false)
-	if got := a.status(ctx, a.outcome(ctx, r, "prod.hcl")); got != statusInterrupted {
+	if got := a.status(ctx, a.outcome(ctx, r, "rmqprov apply prod.hcl")); got != statusInterrupted {
 		t.Errorf("exit status %d, want %d", got, statusInterrupted)
 	}
 	for _, want := range []string{"Interrupted: no new steps begin", "because the run was stopped: 1 step", "goes on from here"} {

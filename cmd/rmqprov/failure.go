@@ -25,7 +25,7 @@ func explainFailure(r result, again string) string {
 	fmt.Fprintf(&b, "\nDone and staying as it is: %s of %d.\n", count(len(r.Outcomes)-len(failed)-len(r.Skipped()), "step", "steps"), len(r.Outcomes))
 	writeSkipped(&b, r.Skipped())
 	b.WriteString("\nWhat to do now:\n")
-	if rolls(r) {
+	if rolls(r) && !strings.HasSuffix(again, " --rollback") {
 		fmt.Fprintf(&b, "  To go back to what ran before the change: `%s --rollback`. Members that it has not reached run as before.\n", again)
 	}
 	if len(failed) > 0 {

@@ -59,6 +59,14 @@ func (o applying) plan(want plan.Want, got state.Snapshot) (*plan.Plan, error) {
 	return nil, fmt.Errorf("the inventory has no host %q; nothing was changed", o.deed.host)
 }
 
+// again is the command that does what such a run has left.
+func (o applying) again() string {
+	if o.rollback {
+		return "rmqprov apply " + o.file + " --rollback"
+	}
+	return cmp.Or(o.deed.again, "rmqprov apply "+o.file)
+}
+
 // verb is the run's name in the history.
 func (o applying) verb() string {
 	if o.rollback {

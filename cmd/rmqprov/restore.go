@@ -51,8 +51,9 @@ func (a *app) restore(ctx context.Context, o restoring) error {
 	if err != nil {
 		return err
 	}
+	again := fmt.Sprintf("rmqprov restore %s --from %s --identity %s", o.file, o.backup, o.identity)
 	build := o.applying
-	build.deed = deed{verb: "restore", plan: func(want plan.Want, got state.Snapshot, _ string) (*plan.Plan, error) {
+	build.deed = deed{verb: "restore", again: again, plan: func(want plan.Want, got state.Snapshot, _ string) (*plan.Plan, error) {
 		if err := sameCluster(b, want); err != nil {
 			return nil, err
 		}
@@ -62,7 +63,7 @@ func (a *app) restore(ctx context.Context, o restoring) error {
 		return err
 	}
 	fill := o.applying
-	fill.deed = deed{verb: "restore", plan: func(want plan.Want, got state.Snapshot, _ string) (*plan.Plan, error) {
+	fill.deed = deed{verb: "restore", again: again, plan: func(want plan.Want, got state.Snapshot, _ string) (*plan.Plan, error) {
 		return plan.Restore(want, got, b.Kept)
 	}}
 	return a.apply(ctx, fill)

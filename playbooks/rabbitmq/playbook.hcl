@@ -726,9 +726,17 @@ playbook "rabbitmq" {
   # bindings, policies and parameters; no messages.
   # https://www.rabbitmq.com/docs/definitions
   backup "definitions" {
-    exec    = ["bash", "-c", "${local.cli} rabbitmqctl -q export_definitions -"]
-    restore = ["bash", "-c", "${local.cli} rabbitmqctl -q import_definitions"]
-    note    = "users, virtual hosts, queues, exchanges, bindings, policies; no messages"
+    exec = ["bash", "-c", "${local.cli} rabbitmqctl -q export_definitions -"]
+    # It reads files only; /dev/shm is memory.
+    restore = ["bash", "-c", <<-EOT
+      umask 077
+      file=/dev/shm/rmqprov-$$.json
+      trap 'rm -f "$file"' EXIT
+      ulimit -Sn 1024
+      cat > "$file" && rabbitmqctl -q import_definitions "$file"
+    EOT
+    ]
+    note = "users, virtual hosts, queues, exchanges, bindings, policies; no messages"
   }
 
   # Published with confirm through one host's port and consumed through another's.

@@ -13,13 +13,35 @@ import (
 // no majority of all.
 type RebootHost struct{}
 
-func (RebootHost) action() {}
+// UpgradeDocker brings a host's Docker to the newest version that the host's
+// packages have, restarts it, and waits until the node is ready. It is refused
+// like RebootHost.
+type UpgradeDocker struct{}
+
+func (RebootHost) action()    {}
+func (UpgradeDocker) action() {}
 
 // Reboot plans the restart of one host with the care of a rolling change: all
 // gates of all stacks hold, the host's members are made ready to stop as their
 // playbooks say, and after it they are back and all gates hold again. The error
 // is a Refused.
 func Reboot(want Want, got state.Snapshot, host string) (*Plan, error) {
+	return outage(want, got, host, Step{
+		ID: hostID(host, "reboot"), Host: host, Kind: Run, Summary: "reboot " + host, Why: "asked for",
+		Disrupts: "stops all that runs on " + host + " until it is back", Action: RebootHost{},
+	})
+}
+
+// Upgrade plans the upgrade of a host's Docker with the same care.
+func Upgrade(want Want, got state.Snapshot, host string) (*Plan, error) {
+	return outage(want, got, host, Step{
+		ID: hostID(host, "docker"), Host: host, Kind: Update, Summary: "upgrade Docker and restart it", Why: "asked for",
+		Disrupts: "restarts Docker, and with it every container on " + host, Action: UpgradeDocker{},
+	})
+}
+
+// outage plans a step that stops all that runs on a host for a while.
+func outage(want Want, got state.Snapshot, host string, step Step) (*Plan, error) {
 	b := newBuilder(want, got)
 	b.checkHosts()
 	b.checkSwarm()
@@ -32,7 +54,7 @@ func Reboot(want Want, got state.Snapshot, host string) (*Plan, error) {
 	if len(b.refused) > 0 {
 		return nil, b.refused
 	}
-	b.reboot(host)
+	b.outage(host, step)
 	return &Plan{Steps: sorted(b.steps)}, nil
 }
 
@@ -52,7 +74,7 @@ func (b *builder) checkReboot(host string) {
 	}
 }
 
-func (b *builder) reboot(host string) {
+func (b *builder) outage(host string, step Step) {
 	var standing []*stackPlan
 	var after []ID
 	for _, s := range b.want.Stacks {
@@ -76,13 +98,10 @@ func (b *builder) reboot(host string) {
 			after = p.stackGates(after, "drain")
 		}
 	}
-	id := hostID(host, "reboot")
-	b.add(Step{
-		ID: id, Host: host, Kind: Run, Summary: "reboot " + host, Why: "asked for", After: after,
-		Disrupts: "stops all that runs on " + host + " until it is back", Action: RebootHost{},
-	})
+	step.After = after
+	b.add(step)
 	for _, p := range standing {
-		p.comeBack(host, id)
+		p.comeBack(host, step.ID)
 		p.settle()
 	}
 }
