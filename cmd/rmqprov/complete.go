@@ -30,7 +30,9 @@ var candidates = map[string]func(known) []string{
 	"SERVICE":      services,
 	"[STACK/]NAME": consoles,
 	"SECRET":       secrets,
-	"NAME=VALUE":   assignable,
+	"--var":        assignable,
+	"--format":     func(known) []string { return []string{"dot", "mermaid", "svg"} },
+	"--of":         func(known) []string { return []string{"cluster", "plan"} },
 	"SHELL":        func(known) []string { return []string{"bash", "fish", "powershell", "zsh"} },
 	"show NAME": func(known) []string {
 		return namesOf(playbooks.List(), func(i playbooks.Info) string { return i.Name })
@@ -110,23 +112,37 @@ func (a *app) complete(c *cobra.Command) {
 		c.ValidArgsFunction = a.completeArgument
 	}
 	c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
-		placeholder, _ := pflag.UnquoteUsage(f)
-		if candidates[placeholder] == nil {
-			return
-		}
-		err := c.RegisterFlagCompletionFunc(f.Name, func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-			directive := cobra.ShellCompDirectiveNoFileComp
-			if strings.HasSuffix(placeholder, "=VALUE") {
-				directive |= cobra.ShellCompDirectiveNoSpace
+		if complete := a.completeFlag(f); complete != nil {
+			if err := c.RegisterFlagCompletionFunc(f.Name, complete); err != nil {
+				panic(err) // two functions for one flag
 			}
-			return a.suggest(c, placeholder, inventoryAmong(c, args)), directive
-		})
-		if err != nil {
-			panic(err) // two functions for one flag
 		}
 	})
 	for _, sub := range c.Commands() {
 		a.complete(sub)
+	}
+}
+
+// completeFlag completes the value of a flag by its name, or by the placeholder
+// in its usage; nil leaves files to the shell.
+func (a *app) completeFlag(f *pflag.Flag) cobra.CompletionFunc {
+	placeholder, _ := pflag.UnquoteUsage(f)
+	if specific := "--" + f.Name; candidates[specific] != nil {
+		placeholder = specific
+	}
+	directive := cobra.ShellCompDirectiveNoFileComp
+	switch {
+	case placeholder == "DIR":
+		return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveFilterDirs
+		}
+	case candidates[placeholder] == nil:
+		return nil
+	case placeholder == "--var":
+		directive |= cobra.ShellCompDirectiveNoSpace
+	}
+	return func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return a.suggest(c, placeholder, inventoryAmong(c, args)), directive
 	}
 }
 
@@ -151,9 +167,11 @@ func inventoryAmong(c *cobra.Command, args []string) string {
 	return defaultFile
 }
 
-// placeholders are the words of a usage line behind the verb and its [FILE].
+// placeholders are the words of a usage line behind the verb and its [FILE], up to
+// the flags that it has.
 func placeholders(c *cobra.Command) []string {
 	_, rest, _ := strings.Cut(c.Use, " ")
+	rest, _, _ = strings.Cut(rest, "--")
 	return strings.Fields(optionalInventory.ReplaceAllString(rest, ""))
 }
 
