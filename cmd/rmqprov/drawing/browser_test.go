@@ -35,6 +35,7 @@ func TestNothingOverlaps(t *testing.T) {
 	}
 	for name, draw := range map[string]func(io.Writer) error{
 		"plan":    func(w io.Writer) error { return Plan(w, sample.Plan(3), "plan of cluster prod") },
+		"many":    func(w io.Writer) error { return Plan(w, sample.Plan(200), "plan of cluster prod") },
 		"cluster": prod().Draw,
 		"hosts":   many.Draw,
 	} {

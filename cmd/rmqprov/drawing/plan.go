@@ -1,6 +1,7 @@
 package drawing
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -26,7 +27,8 @@ const (
 type sheet struct {
 	canvas
 	plan   *plan.Plan
-	names  []string // of the lanes
+	names  []string          // of the lanes
+	called map[string]string // lanes that stand for several hosts
 	grid   *grid
 	ways   []way
 	across *channels // by the row above them
@@ -36,17 +38,19 @@ type sheet struct {
 
 // Plan draws a plan as SVG: a lane for each host and stack, a card for each
 // step, and a line from each step to those that wait for it. Lines that follow
-// from others are left out.
+// from others are left out. Of many hosts, those with the same steps share a
+// lane.
 func Plan(w io.Writer, p *plan.Plan, title string) error {
-	s := &sheet{plan: p, across: newChannels(), down: newChannels()}
+	few, called := folded(p)
+	s := &sheet{plan: few, called: called, across: newChannels(), down: newChannels()}
 	s.layOut()
 	s.text(margin, margin+14, "title", cut(title, 40))
-	s.legend()
+	s.legend(p)
 	s.drawLanes()
 	for _, way := range s.ways {
 		s.drawWay(way)
 	}
-	for i := range p.Steps {
+	for i := range few.Steps {
 		s.drawCard(i)
 	}
 	return s.write(w, title, max(720, s.right()+margin), s.bottom()+margin)
@@ -169,14 +173,14 @@ func (s *sheet) drawLanes() {
 		top := s.y[s.grid.first[l]-1] + cardHigh - nameHigh
 		s.addf(`<rect class="lane" x="%d" y="%d" width="%d" height="%d" rx="10"/>`, s.x[l]-8, top, cardWide+16, s.y[last[l]]+cardHigh+10-top)
 		s.addf(`<rect class="f%d" x="%d" y="%d" width="10" height="10" rx="3"/>`, l%8, s.x[l], top+12)
-		s.text(s.x[l]+18, top+22, "head", cut(name, 24))
+		s.text(s.x[l]+18, top+22, "head", cut(cmp.Or(s.called[name], name), 24))
 	}
 }
 
 // symbols are those of the plan's text.
 var symbols = map[plan.Kind]string{plan.Create: "+", plan.Update: "~", plan.Replace: "±", plan.Delete: "−", plan.Run: "»"}
 
-func (s *sheet) legend() {
+func (s *sheet) legend(p *plan.Plan) {
 	x := margin
 	for _, k := range []struct {
 		kind plan.Kind
@@ -186,7 +190,7 @@ func (s *sheet) legend() {
 		s.text(x+14, margin+38, "dim", k.says)
 		x += 34 + 7*len(k.says)
 	}
-	s.text(x, margin+38, "dim", cut(summaryOf(s.plan), 90))
+	s.text(x, margin+38, "dim", cut(summaryOf(p), 90))
 }
 
 func summaryOf(p *plan.Plan) string {

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -65,4 +67,37 @@ func TestPlanOfNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "testdata/nothing.svg", out.Bytes())
+}
+
+// TestPlanOfManyHosts draws hosts that have the same steps once.
+func TestPlanOfManyHosts(t *testing.T) {
+	p := sample.Plan(200)
+	p.Steps[slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.ID == "host.node-77.docker" })].Disrupts = "restarts Docker on node-77"
+	few, names := folded(p)
+	if want := map[string]string{"node-2": "node-2 and 1 more", "node-4": "node-4 and 195 more"}; !maps.Equal(names, want) {
+		t.Errorf("lanes for several hosts: %v, want %v", names, want)
+	}
+	lanes := lanesOf(few)
+	if want := []string{"node-1", "node-2", "node-4", "node-77", "the swarm", "stack consul", "stack rabbitmq", "stack haproxy"}; !slices.Equal(lanes, want) {
+		t.Errorf("lanes %v, want %v", lanes, want)
+	}
+	service, _ := few.Step("stack.haproxy.service.haproxy")
+	if !slices.Contains(service.After, "host.node-4.image.haproxy:3.0") || slices.Contains(service.After, "host.node-5.image.haproxy:3.0") {
+		t.Errorf("the service on every host waits for %v", service.After)
+	}
+	var out bytes.Buffer
+	if err := Plan(&out, p, "plan of cluster prod"); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "testdata/many.svg", out.Bytes())
+}
+
+func TestRenamed(t *testing.T) {
+	for text, want := range map[string]string{
+		"host.node-1.docker": "host.X.docker", "host.node-10.docker": "host.node-10.docker", "join node-1": "join X", "a-node-1": "a-node-1", "node-1": "X",
+	} {
+		if got := renamed(text, "node-1", "X"); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
 }
