@@ -154,8 +154,14 @@ playbook "consul" {
   # for every majority. Its successor has the same name and id but an empty
   # disk: it must join as a new voter, not vote twice as the old one.
   on "lost" {
-    name   = "forget"
-    exec   = ["consul", "force-leave", "-prune", slot.name]
+    name = "forget"
+    # Servers that were begun anew without it have never heard of it.
+    exec = ["sh", "-c", <<-EOT
+      members=$(consul members) || exit
+      echo "$members" | grep -q "^${slot.name} " || exit 0
+      exec consul force-leave -prune ${slot.name}
+    EOT
+    ]
     on     = "another"
     within = "1m"
     note   = "takes the dead server out of the raft and the member list"

@@ -202,13 +202,21 @@ func TestMakeLetsLostMembersStartInTurn(t *testing.T) {
 		got.Swarm.Value.Nodes[i].ManagerStatus = nil
 		setEngine(got, name, &state.Engine{Version: "26.1.5", SwarmState: "inactive"})
 	}
-	p, err := Make(w, got)
-	if err != nil {
-		t.Fatal(err)
-	}
-	first, _ := p.Step("host.a.node")
-	second, _ := p.Step("host.b.node")
-	if slices.Contains(first.After, "stack.db.gate.started.db-02") || !slices.Contains(second.After, "stack.db.gate.started.db-01") {
-		t.Errorf("db-01 waits for %v, db-02 for %v", first.After, second.After)
+	for _, changed := range []bool{false, true} { // another image comes with it
+		if changed {
+			setEnv(w, 0)
+		}
+		p, err := Make(w, got)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, _ := p.Step("host.a.node")
+		second, _ := p.Step("host.b.node")
+		if slices.Contains(first.After, "stack.db.gate.started.db-02") || !slices.Contains(second.After, "stack.db.gate.started.db-01") {
+			t.Errorf("db-01 waits for %v, db-02 for %v", first.After, second.After)
+		}
+		if _, drains := p.Step("stack.db.before-stop.drain.db-01"); drains {
+			t.Error("a member that is lost is made ready to stop")
+		}
 	}
 }
