@@ -61,7 +61,32 @@ func (s *Session) updateService(ctx context.Context, a plan.UpdateService, say f
 	if err != nil {
 		return fmt.Errorf("updating service %s: %w", a.Spec.Name, err)
 	}
-	return s.awaitTasks(ctx, id, a.Spec, say)
+	if err := s.awaitTasks(ctx, id, a.Spec, say); err != nil {
+		return err
+	}
+	return s.notRolledBack(ctx, a.Spec.Name)
+}
+
+// notRolledBack is an error where the swarm has put a change back, as a service
+// may ask it to: the tasks of before run, and the change is not done.
+func (s *Session) notRolledBack(ctx context.Context, name string) error {
+	var status *swarm.UpdateStatus
+	err := s.onManager(ctx, func(docker *client.Client) error {
+		seen, err := docker.ServiceInspect(ctx, name, client.ServiceInspectOptions{})
+		status = seen.Service.UpdateStatus
+		return err
+	})
+	switch {
+	case err != nil:
+		return fmt.Errorf("asking how the change of service %s ended: %w", name, err)
+	case status == nil:
+		return nil
+	}
+	switch status.State {
+	case swarm.UpdateStateRollbackStarted, swarm.UpdateStateRollbackPaused, swarm.UpdateStateRollbackCompleted:
+		return fmt.Errorf("the swarm put the change of service %s back, as its failure_action asks: %s\n→ it runs as it was before; look at `docker service ps --no-trunc %s` on a manager", name, status.Message, name)
+	}
+	return nil
 }
 
 // awaitService waits until a service's tasks run.

@@ -93,6 +93,7 @@ func TestOwnStack(t *testing.T) {
 	})
 	t.Run("a config changes", func(t *testing.T) { testOwnConfig(t, l) })
 	t.Run("the image's folder changes", func(t *testing.T) { testOwnImage(t, l) })
+	t.Run("a change that fails is put back", func(t *testing.T) { testOwnRollback(t, l) })
 	t.Run("drift is mended", func(t *testing.T) { testOwnDrift(t, l) })
 	t.Run("it goes with its block", func(t *testing.T) { testOwnLeaves(t, l) })
 	t.Run("destroy takes it away", func(t *testing.T) { testOwnDestroyed(t, l) })
@@ -176,6 +177,21 @@ func testOwnImage(t *testing.T, l *lab.Lab) {
 func builtImages(t *testing.T, l *lab.Lab) string {
 	t.Helper()
 	return onAll(t, l, "docker image ls --format '{{.Repository}}:{{.Tag}}' | grep ^rmqprov.invalid/ || true")
+}
+
+func testOwnRollback(t *testing.T, l *lab.Lab) {
+	good := ownFiles["orders.yml"]
+	bad := strings.NewReplacer("8099\"]", "8099 && false\"]", "interval: 1s", "interval: 1s\n      retries: 1", "stop-first }", "stop-first, failure_action: rollback }").Replace(good)
+	writeOwn(t, l, "orders.yml", bad)
+	out, err := l.Rmqprov(t.Context(), "apply", "--yes", l.Inventory()).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "the swarm put the change of service orders_orders back") {
+		t.Errorf("an apply whose change was put back: %v\n%s", err, out)
+	}
+	writeOwn(t, l, "orders.yml", good)
+	if _, err := l.Apply(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	testOwnAnswers(t, l, "good day", "two")
 }
 
 func testOwnDrift(t *testing.T, l *lab.Lab) {
