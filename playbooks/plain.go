@@ -60,6 +60,7 @@ func (b *binder) bindPlainFile(file *composeFile) {
 	b.ownConfigs(file, config)
 	b.ownSecrets(file, config)
 	b.checkMounts(file, config)
+	b.checkDeploy(file, config)
 	if b.diags.HasErrors() {
 		return
 	}
@@ -230,6 +231,20 @@ func (b *binder) checkMounts(f *composeFile, c *types.Config) {
 			if m := relativeMount.FindSubmatch(at.SliceBytes(f.text)); m != nil && svc.Volumes[i].Type == "bind" {
 				b.fail(at, "A folder of this machine", "%s is here, and not on the hosts. Small files go into configs:, data into a volume with a name; what the hosts have is written with its absolute path there.", m[1])
 			}
+		}
+	}
+}
+
+// checkDeploy refuses services that never run for good: there is nothing to wait
+// for.
+func (b *binder) checkDeploy(f *composeFile, c *types.Config) {
+	for _, svc := range c.Services {
+		path := "services." + svc.Name
+		if m := svc.Deploy.Mode; m != "" && m != "replicated" && m != "global" {
+			b.fail(f.at(cmp.Or(f.lines[path+".deploy.mode"], f.lines[path])), "A job", "A service of mode %q ends when its work is done, and a stack is what goes on. Run it by hand, or in a hook of a playbook.", m)
+		}
+		if n := svc.Deploy.Replicas; n != nil && *n == 0 {
+			b.fail(f.at(cmp.Or(f.lines[path+".deploy.replicas"], f.lines[path])), "No replicas", "With replicas: 0 nothing of the service %q would run. Leave it out of the file.", svc.Name)
 		}
 	}
 }
