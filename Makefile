@@ -66,7 +66,7 @@ soak: build ## form the cluster fresh SOAK_RUNS times (20), with slow first memb
 
 chaos: build ## the worst days, replacements and rolling changes, under load, ROUNDS times (3); twenty applies at once; hours
 	@rm -f .lab/days.jsonl
-	@ROUNDS=$${ROUNDS:-3} $(GO) test -tags lab,chaos -count=1 -timeout 24h -v -run 'UnderLoad|WorstDays|ManyApplies' ./provision/e2e; \
+	@ROUNDS=$${ROUNDS:-3} $(GO) test -tags lab,chaos -count=1 -timeout 24h -v -run 'UnderLoad|WorstDays|ManyApplies|BackupAndRestore' ./provision/e2e; \
 	status=$$?; bin/rmqlab days .lab/days.jsonl docs/survival.md; exit $$status
 
 .PHONY: reference

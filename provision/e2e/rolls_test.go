@@ -195,7 +195,7 @@ rabbitmqctl eval '[rabbit_amqqueue:declare(rabbit_misc:r(<<"orders">>, queue, N)
 			if same := now == password; same != (name == "onto bare hosts") {
 				t.Errorf("the administrator's password is that of before: %v", same)
 			}
-			checkReplaced(t, l, l.Inventory())
+			testVerdicts(t, l)
 			for _, h := range l.Hosts() {
 				if err := lab.Login(h, "admin", now); err != nil {
 					t.Error(err)
