@@ -12,11 +12,6 @@ import (
 	"github.com/rmqprov/rmqprov/provision/e2e/lab"
 )
 
-// Where sshd's MaxStartups refuses some of the logins, those fail before they find the lock.
-func TestManyApplies(t *testing.T) {
-	testLock(t, standing(t))
-}
-
 // A host dies and another takes its place. Then it is powered on again: it finds a swarm, a Consul
 // and a RabbitMQ that have forgotten it, and must do them no harm.
 func TestGhostUnderLoad(t *testing.T) {

@@ -25,6 +25,7 @@ func TestDebianAfterAKilledApply(t *testing.T) {
 	}
 	checkCluster(t, l)
 	t.Run("drift is mended, and nothing else is touched", func(t *testing.T) { testDrift(t, l) })
+	t.Run("of twenty applies at once one works, and the others say which", func(t *testing.T) { testLock(t, l) })
 	t.Run("a killed apply leaves no lock", func(t *testing.T) { testKilledHolder(t, l) })
 	t.Run("destroy", func(t *testing.T) { testDestroy(t, l) })
 }
