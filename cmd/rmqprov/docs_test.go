@@ -171,10 +171,13 @@ var assumed = []struct{ kind, name, text string }{
 	{"stack", "haproxy", "stack \"haproxy\" {\n  playbook   = \"haproxy\"\n  depends_on = [stack.rabbitmq]\n}"},
 }
 
+// sampleText has one stack: each costs time.
 func sampleText() string {
 	var b strings.Builder
 	for _, s := range assumed {
-		b.WriteString(s.text + "\n")
+		if s.kind != "stack" || s.name == "consul" {
+			b.WriteString(s.text + "\n")
+		}
 	}
 	return b.String()
 }
@@ -182,7 +185,11 @@ func sampleText() string {
 // completed adds to a piece of an inventory what it leaves out.
 func completed(piece string, body *hclsyntax.Body) string {
 	text := piece
+	stacks := slices.ContainsFunc(body.Blocks, func(b *hclsyntax.Block) bool { return b.Type == "stack" })
 	for _, s := range assumed {
+		if s.kind == "stack" && !stacks {
+			continue // they would cost the most of the time
+		}
 		there := slices.ContainsFunc(body.Blocks, func(b *hclsyntax.Block) bool {
 			kind := b.Type
 			if kind == "discover" {
