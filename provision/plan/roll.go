@@ -33,12 +33,12 @@ func (p *stackPlan) services() {
 		case len(changes) == 0:
 			p.startsAnew(svc)
 			standing = append(standing, svc)
-		case p.runs(svc) && restarts(changes) && !p.moved(svc):
+		case p.moved(svc) && p.hasRecord(): // its label starts it as it was, and then it changes like the others
+			p.startsAnew(svc)
+			running = append(running, change{svc, changes})
+		case p.runs(svc) && restarts(changes):
 			running = append(running, change{svc, changes})
 		default:
-			if p.moved(svc) && p.hasRecord() { // what ran of it is lost, though the swarm may count it
-				p.joined = append(p.joined, svc)
-			}
 			p.note(svc, p.update(svc, changes))
 		}
 	}
