@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/moby/moby/api/types/swarm"
+
 	"github.com/rmqprov/rmqprov/cmd/rmqprov/drawing"
 	"github.com/rmqprov/rmqprov/inventory"
 	"github.com/rmqprov/rmqprov/playbooks"
@@ -99,7 +101,11 @@ func (p placed) on(h inventory.Host, stacks []playbooks.Stack) []drawing.Holding
 			held := svc.Slot != "" && labels[playbooks.NodeLabel(svc.Slot)] == "true"
 			if held || svc.Slot == "" && svc.Spec.Mode.Global != nil {
 				name := cmp.Or(svc.Slot, strings.TrimPrefix(svc.Name, s.Name+"_"))
-				out = append(out, drawing.Holding{Name: name, Stack: s.Name, Absent: !p.runs(h.Name, svc.Name)})
+				running, desired := p.tasks(svc.Name)
+				if svc.Slot == "" && p.ready(h.Name) && running > 0 && running < desired {
+					name = fmt.Sprintf("%s (on %d of %d)", name, running, desired)
+				}
+				out = append(out, drawing.Holding{Name: name, Stack: s.Name, Absent: running == 0 || !p.ready(h.Name)})
 			}
 		}
 	}
@@ -128,20 +134,27 @@ func (p placed) labels(host string) map[string]string {
 	return labels
 }
 
-// runs says that a task of a service runs on a host.
-func (p placed) runs(host, service string) bool {
+// tasks counts the tasks of a service that run, and those that should.
+func (p placed) tasks(service string) (running, desired int) {
+	if p.got.Swarm.Value == nil {
+		return 0, 0
+	}
+	for _, s := range p.got.Swarm.Value.Services {
+		if s.Spec.Name == service && s.ServiceStatus != nil {
+			return int(s.ServiceStatus.RunningTasks), int(s.ServiceStatus.DesiredTasks)
+		}
+	}
+	return 0, 0
+}
+
+// ready says that the swarm reaches a host.
+func (p placed) ready(host string) bool {
 	engine, seen := p.got.Hosts[host].Engine.Value, p.got.Swarm.Value
 	if engine == nil || seen == nil {
 		return false
 	}
-	for _, s := range seen.Services {
-		for _, t := range seen.Tasks {
-			if s.Spec.Name == service && t.ServiceID == s.ID && t.NodeID == engine.NodeID && t.Status.State == "running" {
-				return true
-			}
-		}
-	}
-	return false
+	node, ok := seen.Node(engine.NodeID)
+	return ok && node.Status.State == swarm.NodeStateReady
 }
 
 // holdingText marks what does not run.
