@@ -87,6 +87,7 @@ type portBlock struct {
 	Protocol hcl.Expression `hcl:"protocol,optional"`
 	From     hcl.Expression `hcl:"from"`
 	Note     hcl.Expression `hcl:"note,optional"`
+	When     hcl.Expression `hcl:"when,optional"`
 	DefRange hcl.Range      `hcl:",def_range"`
 }
 
@@ -106,6 +107,7 @@ type consoleBlock struct {
 	Path     hcl.Expression `hcl:"path,optional"`
 	User     hcl.Expression `hcl:"user,optional"`
 	Secret   hcl.Expression `hcl:"secret,optional"`
+	When     hcl.Expression `hcl:"when,optional"`
 	DefRange hcl.Range      `hcl:",def_range"`
 }
 

@@ -17,7 +17,7 @@ import (
 	"github.com/rmqprov/rmqprov/inventory"
 )
 
-//go:embed consul rabbitmq haproxy redis
+//go:embed consul rabbitmq haproxy redis monitoring
 var embedded embed.FS
 
 // folder is where a playbook's files are: inside the binary or beside the

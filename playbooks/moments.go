@@ -42,14 +42,21 @@ func (b *binder) bindShape() {
 // bindEnds reads what is reached from outside: ports, consoles and proofs.
 func (b *binder) bindEnds() {
 	for _, p := range b.playbook.Ports {
-		b.stack.Ports = append(b.stack.Ports, Port{
+		if !b.when(p.When) {
+			continue
+		}
+		port := Port{
 			Name: p.Name, Number: b.portNumber(p.Number), Note: b.text(p.Note, "note"),
 			Protocol: b.oneOf(p.Protocol, "protocol", "tcp", "tcp", "udp"),
 			From:     b.oneOf(p.From, "from", "", "clients", "operators", "hosts"),
-		})
+		}
+		b.uniquePort(port, p.DefRange)
+		b.stack.Ports = append(b.stack.Ports, port)
 	}
-	b.uniquePorts()
 	for _, c := range b.playbook.Consoles {
+		if !b.when(c.When) {
+			continue
+		}
 		b.stack.Consoles = append(b.stack.Consoles, Console{
 			Name: c.Name, Port: b.portNumber(c.Port), Path: b.textOr(c.Path, "path", "/"),
 			User: b.text(c.User, "user"), Secret: b.secretName(c.Secret),
@@ -64,14 +71,11 @@ func (b *binder) bindEnds() {
 	}
 }
 
-func (b *binder) uniquePorts() {
-	seen := map[string]string{}
-	for i, p := range b.stack.Ports {
-		key := fmt.Sprintf("%d/%s", p.Number, p.Protocol)
-		if other, ok := seen[key]; ok && p.Number != 0 {
-			b.fail(b.playbook.Ports[i].DefRange, "A port twice", "The port %q is %s already. Keep one of the two, or correct the number.", other, key)
+func (b *binder) uniquePort(p Port, at hcl.Range) {
+	for _, other := range b.stack.Ports {
+		if other.Number == p.Number && other.Protocol == p.Protocol && p.Number != 0 {
+			b.fail(at, "A port twice", "The port %q is %d/%s already. Keep one of the two, or correct the number.", other.Name, p.Number, p.Protocol)
 		}
-		seen[key] = p.Name
 	}
 }
 

@@ -19,6 +19,12 @@ ports {
   http = 8500
 }
 
+# For Prometheus: /v1/agent/metrics answers in its format.
+telemetry {
+  prometheus_retention_time = "1h"
+  disable_hostname          = true
+}
+
 performance {
   # The speed of elections and heartbeats. With the default of 5, for the smallest
   # machines, the time without a leader is five times as long as with 1. With 1, a

@@ -57,8 +57,8 @@ func Build(ctx context.Context, e *engine.Engine, names ...string) error {
 }
 
 // Push builds the named images where needed and sends them to the registry at address
-// ("10.78.0.1:5000"), as library/NAME, where a host that has the registry as its mirror looks
-// for plain names. Images that the registry has from the same recipe are left alone.
+// ("10.78.0.1:5000"), a plain name as library/NAME, where a host that has the registry as its
+// mirror looks for it. Images that the registry has from the same recipe are left alone.
 func Push(ctx context.Context, e *engine.Engine, address string, names ...string) error {
 	if len(names) == 0 {
 		names = Names()
@@ -150,7 +150,10 @@ func find(tag string) (recipe, error) {
 }
 
 func reference(address, tag string) (name.Tag, error) {
-	return name.NewTag(address+"/library/"+tag, name.Insecure)
+	if !strings.Contains(tag, "/") {
+		tag = "library/" + tag
+	}
+	return name.NewTag(address+"/"+tag, name.Insecure)
 }
 
 // inRegistry reports whether the registry holds that image, built from that recipe.

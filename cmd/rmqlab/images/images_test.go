@@ -42,7 +42,7 @@ func TestIsDropped(t *testing.T) {
 
 func TestNamesAreWhatHostsPull(t *testing.T) {
 	want := []string{
-		"consul:1.8.7", "haproxy:2.6", "haproxy:3.0", "rabbitmq:3.10.8", "rabbitmq:3.10.8-management",
+		"consul:1.8.7", "haproxy:2.6", "haproxy:3.0", "prom/node-exporter:v1.9.0", "prom/prometheus:v2.53.3", "rabbitmq:3.10.8", "rabbitmq:3.10.8-management",
 		"rabbitmq:4.0.5", "rabbitmq:4.0.5-management", "redis:8.0",
 	}
 	if diff := cmp.Diff(want, Names()); diff != "" {

@@ -128,8 +128,12 @@ func allRecipes() map[string]recipe {
 		"haproxy:3.0":  haproxy(trixie, "3.0"),
 		"haproxy:2.6":  haproxy(bookworm, "2.6"),
 		"redis:8.0":    redis(),
-		Registry:       registry(),
-		EC2:            ec2(),
+
+		"prom/prometheus:v2.53.3":   prometheus(),
+		"prom/node-exporter:v1.9.0": nodeExporter(),
+
+		Registry: registry(),
+		EC2:      ec2(),
 	}
 	maps.Copy(all, rabbitmq(trixie, "4.0.5"))
 	maps.Copy(all, rabbitmq(bookworm, "3.10.8"))
