@@ -56,17 +56,17 @@ var days = []day{
 	},
 	{
 		name:   "one host is cut off",
-		befall: each("cut", "node-1"), lasts: 45 * time.Second, // RabbitMQ calls it a partition after some 15 s
+		befall: each("cut", "node-1"), lasts: 90 * time.Second, // RabbitMQ calls it a partition after about 60 s
 		mend: each("heal", "node-1"), by: "the network's return",
 	},
 	{
 		name:   "one host hears no other",
-		befall: filter("node-2", "PREROUTING -s", "-I"), lasts: 45 * time.Second,
+		befall: filter("node-2", "PREROUTING -s", "-I"), lasts: 90 * time.Second,
 		mend: filter("node-2", "PREROUTING -s", "-D"), by: "the network's return",
 	},
 	{
 		name:   "one host is heard by no other",
-		befall: filter("node-3", "POSTROUTING -d", "-I"), lasts: 45 * time.Second,
+		befall: filter("node-3", "POSTROUTING -d", "-I"), lasts: 90 * time.Second,
 		mend: filter("node-3", "POSTROUTING -d", "-D"), by: "the network's return",
 	},
 	{
