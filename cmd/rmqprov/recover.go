@@ -17,7 +17,6 @@ import (
 type recovering struct {
 	applying
 	host    string // the manager that the swarm is begun anew from
-	cluster string // its name, typed where nobody can be asked
 }
 
 func recoverCommand(a *app) *cobra.Command {
@@ -32,10 +31,10 @@ go on with the replica that is there. Messages that only the lost hosts had are 
 It refuses where a majority of the managers is there or a manager that it would give up answers, and where the
 swarm has a leader. The lost hosts must not come back with their disks.
 
-It asks for the cluster's name. Without a terminal it needs --yes and --cluster with the name. Broken off, it can be
+It asks for the cluster's name; --yes stands for it, and is needed without a terminal. Broken off, it can be
 run again. Then put new hosts into the inventory for the lost ones, and run apply.`,
 		Example: `  rmqprov recover prod.hcl --from node-3
-  rmqprov recover prod.hcl --from node-3 --yes --cluster rmq
+  rmqprov recover prod.hcl --from node-3 --yes
   vi prod.hcl && rmqprov apply prod.hcl`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -45,8 +44,7 @@ run again. Then put new hosts into the inventory for the lost ones, and run appl
 	}
 	o.flags(c)
 	c.Flags().StringVar(&o.host, "from", "", "the manager that is left, a `HOST` of the inventory")
-	c.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask; needs --cluster")
-	c.Flags().StringVar(&o.cluster, "cluster", "", "the cluster's `NAME`, with --yes")
+	c.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	c.Flags().BoolVar(&o.json, "json", false, "print one event a line as JSON, and nothing else, to stdout")
 	c.Flags().DurationVar(&o.lockWait, "lock-wait", 0, "how long to wait for another run on this cluster, as 10m")
 	_ = c.MarkFlagRequired("from") // there is such a flag
@@ -96,12 +94,6 @@ func (o recovering) check(inv *inventory.Inventory) error {
 	if !known && inv.Discover == nil {
 		return fmt.Errorf("the inventory has no host %q; nothing was changed", o.host)
 	}
-	if o.cluster != "" && o.cluster != inv.Cluster.Name {
-		return fmt.Errorf("the cluster of this inventory is %s, not %s; nothing was changed", inv.Cluster.Name, o.cluster)
-	}
-	if o.yes && o.cluster == "" {
-		return fmt.Errorf("--yes alone is not enough: what only the lost hosts had is lost for good; nothing was changed\n→ read what recover would do, then add --cluster %s", inv.Cluster.Name)
-	}
 	return nil
 }
 
@@ -140,7 +132,7 @@ func (a *app) confirmRecover(ctx context.Context, seen *observed, o recovering) 
 // askRecover gets leave by the cluster's name.
 func (a *app) askRecover(ctx context.Context, cluster string) error {
 	if !a.interactive() {
-		return fmt.Errorf("there is no terminal to ask on; nothing was changed\n→ read what would be done, then run recover with --yes --cluster %s", cluster)
+		return fmt.Errorf("there is no terminal to ask on; nothing was changed\n→ read what would be done, then run recover with --yes")
 	}
 	fmt.Fprintf(a.Stderr, "\nThis gives the lost hosts up, with all that only they had. Only the cluster's name, %s, goes ahead: ", cluster)
 	answer, err := readLine(ctx, a.Stdin)

@@ -46,7 +46,7 @@ func TestRecover(t *testing.T) {
 }
 
 func recoverFrom(t *testing.T, l *lab.Lab, host string, more ...string) (string, error) {
-	args := append([]string{"recover", l.Inventory(), "--from", host, "--yes", "--cluster", "rmq"}, more...)
+	args := append([]string{"recover", l.Inventory(), "--from", host, "--yes"}, more...)
 	out, err := l.Rmqprov(t.Context(), args...).CombinedOutput()
 	return string(out), err
 }
@@ -62,7 +62,7 @@ func refusesRecover(t *testing.T, l *lab.Lab, why string) {
 // killRecover kills a recover when it has started a step whose id begins so.
 func killRecover(t *testing.T, l *lab.Lab, step string) {
 	t.Helper()
-	r, err := l.Start(t.Context(), "recover", l.Inventory(), "--from", "node-3", "--yes", "--cluster", "rmq", "--json")
+	r, err := l.Start(t.Context(), "recover", l.Inventory(), "--from", "node-3", "--yes", "--json")
 	if err != nil {
 		t.Fatal(err)
 	}
