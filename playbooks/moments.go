@@ -13,14 +13,18 @@ import (
 // moments are the points in a member's life at which a playbook can act, by
 // the block that names them.
 var moments = map[string][]string{
-	"before": {"stop", "upgrade"},        // a member is about to be stopped or changed; running members are about to get another image
-	"after":  {"form", "join", "change"}, // the set has formed first; a member came to a set that runs; services were changed
-	"on":     {"lost", "recover"},        // a member will not come back with its disk; of most members none will, and the others go on without them
+	"before": {"stop", "upgrade"},         // a member is about to be stopped or changed; running members are about to get another image
+	"after":  {"form", "join", "change"},  // the set has formed first; a member came to a set that runs; services were changed
+	"on":     {"lost", "recover", "risk"}, // a member will not come back with its disk; of most members none will, and the others go on without them; something stops on a member's host
 }
 
 // OnRecover is the moment at which members go on without a majority that is lost
 // for good.
 const OnRecover = "on recover"
+
+// OnRisk is the moment at which a member may stop: the command asks whether the
+// others are a majority without it, and changes nothing.
+const OnRisk = "on risk"
 
 // bindShape reads how the stack's members start and change.
 func (b *binder) bindShape() {

@@ -143,7 +143,7 @@ type Gate struct {
 
 // Hook is a command that is run at a moment in a member's life.
 type Hook struct {
-	Moment string   // "before stop", "before upgrade", "after form", "after join", "after change", "on lost" or "on recover"
+	Moment string   // "before stop", "before upgrade", "after form", "after join", "after change", "on lost", "on recover" or "on risk"
 	Name   string   // unique at its moment
 	Exec   []string // ${slot.name} still stands in it, and ${lost} on recover: see ExecFor and ExecAfter
 	Undo   []string // takes it back, where the member is not stopped after all; nil: nothing does

@@ -30,6 +30,7 @@ type Run struct {
 	From      string            `json:"from"`    // path of the inventory, there
 	Version   string            `json:"version"` // of rmqprov
 	Inventory string            `json:"inventory"`
+	Forced    bool              `json:"force_quorum_loss,omitempty"` // it went on where a majority would be lost
 	Outcome   RunOutcome        `json:"outcome"`
 	TookMS    int64             `json:"took_ms"`
 	Counts    map[EventKind]int `json:"counts"` // of all steps by their outcome

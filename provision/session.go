@@ -211,6 +211,9 @@ func (r Report) String() string {
 
 // run does one step.
 func (s *Session) run(ctx context.Context, step plan.Step, say func(string)) error {
+	if err := s.guarded(ctx, step.Guard, say); err != nil {
+		return err
+	}
 	m := s.hosts[step.Host]
 	switch a := step.Action.(type) {
 	case plan.InstallDocker:
@@ -262,7 +265,7 @@ func (s *Session) run(ctx context.Context, step plan.Step, say func(string)) err
 	case plan.ForgetNode:
 		return s.forgetNode(ctx, a)
 	case plan.RunCommand:
-		return s.runCommand(ctx, a, say)
+		return passOver(ctx, a, s.runCommand(ctx, a, say), say)
 	case plan.RemoveFiles:
 		return s.removeFiles(ctx, m, a)
 	case plan.RebootHost:

@@ -68,6 +68,7 @@ the inventory, it leaves alone.
 	o.flags(c)
 	o.targetFlags(c)
 	o.aroundFlag(c)
+	o.forceFlag(c)
 	c.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	c.Flags().BoolVar(&o.json, "json", false, "print one event a line as JSON, and nothing else, to stdout")
 	c.Flags().BoolVar(&o.rollback, "rollback", false, "go back from a change that was broken off, to what stood before it")
@@ -87,6 +88,9 @@ func (a *app) apply(ctx context.Context, o applying) error {
 	}
 	want, err := a.loadApply(&o)
 	if err != nil {
+		return err
+	}
+	if err := a.checkForce(o.force, want.Inventory.Cluster.Name); err != nil {
 		return err
 	}
 	seen, err := a.observe(ctx, want, o.parallel)
@@ -157,7 +161,7 @@ func (a *app) planApply(seen *observed, o applying) (*plan.Plan, error) {
 // record returns what carries a plan out and keeps the record of it.
 func (o *observed) record(verb string, from origin) *provision.Recorder {
 	managers := slices.DeleteFunc(o.want.Inventory.Managers(), func(host string) bool { return o.got.Hosts[host].Facts.Err != nil })
-	return o.Record(provision.Run{Verb: verb, From: from.path, Inventory: from.fingerprint()}, managers)
+	return o.Record(provision.Run{Verb: verb, From: from.path, Inventory: from.fingerprint(), Forced: o.want.ForceQuorumLoss}, managers)
 }
 
 // unrecorded says where a run could not be recorded. That fails no run.
@@ -211,6 +215,9 @@ func (a *app) confirm(ctx context.Context, p *plan.Plan, seen *observed, o apply
 	}
 	if p.Empty() || o.saved != nil && len(p.Disruptive()) == 0 {
 		return nil
+	}
+	if err := a.askForce(ctx, o.force, seen.want.Inventory.Cluster.Name); err != nil {
+		return err
 	}
 	return a.approve(ctx, p, seen.want.Inventory.Cluster.Name, o.yes)
 }

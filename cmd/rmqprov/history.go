@@ -96,13 +96,21 @@ func (a *app) printHistory(h provision.History, asJSON bool) error {
 	return nil
 }
 
+// runVerb is what was run, and whether it was let go on without a majority.
+func runVerb(run provision.Run) string {
+	if run.Forced {
+		return run.Verb + " --force-quorum-loss"
+	}
+	return run.Verb
+}
+
 // shownSteps bounds the steps of one run that are printed for people.
 const shownSteps = 8
 
 // writeRun prints a run, and below it what it changed. Checks and notes are
 // left out, except those that failed.
 func writeRun(w io.Writer, run provision.Run) error {
-	_, err := fmt.Fprintf(w, "%s  %s by %s with rmqprov %s: %s\n  %s\n", run.Began.Format(time.RFC3339), run.Verb, run.By, run.Version, runEnd(run), run.From)
+	_, err := fmt.Fprintf(w, "%s  %s by %s with rmqprov %s: %s\n  %s\n", run.Began.Format(time.RFC3339), runVerb(run), run.By, run.Version, runEnd(run), run.From)
 	shown, more := 0, run.LeftOut
 	for _, s := range run.Steps {
 		if s.Action == plan.Run && s.Outcome != provision.Failed {

@@ -21,6 +21,7 @@ type source struct {
 	varFiles []string
 	targets  []string // ids of steps; none: all
 	around   bool     // plan around hosts that cannot be reached
+	force    string   // the cluster whose majorities may be lost, forceAsk where its name is asked for, "" for none
 }
 
 func (s *source) flags(c *cobra.Command) {
@@ -57,7 +58,7 @@ func (a *app) loadFrom(s source) (plan.Want, origin, error) {
 	if diags.HasErrors() {
 		return plan.Want{}, from, exit{status: statusFailed}
 	}
-	return plan.Want{Inventory: inv, Stacks: stacks, AllowUnreachable: s.around}, from, nil
+	return plan.Want{Inventory: inv, Stacks: stacks, AllowUnreachable: s.around, ForceQuorumLoss: s.force != ""}, from, nil
 }
 
 func (a *app) printDiagnostics(w io.Writer, files map[string]*hcl.File, diags hcl.Diagnostics) error {

@@ -34,6 +34,7 @@ A host that is dead needs none of this: put another in its place and run apply.`
 		},
 	}
 	o.deedFlags(c)
+	o.forceFlag(c)
 	return c
 }
 

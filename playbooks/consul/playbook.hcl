@@ -167,6 +167,23 @@ playbook "consul" {
     note   = "takes the dead server out of the raft and the member list"
   }
 
+  # Asked before anything stops on the server's host. Of two servers none can be
+  # missed, so that waiting would protect nothing.
+  on "risk" {
+    name = "majority"
+    exec = ["sh", "-c", <<-EOT
+      peers=$(consul operator raft list-peers) || exit
+      voters=$(echo "$peers" | grep -cw true)
+      alive=$(consul members -status=alive | grep -cw server)
+      test "$voters" -le 2 || test $((2 * (alive - 1))) -gt "$voters" ||
+        { echo "without ${slot.name}, $((alive - 1)) of $voters servers would be alive, which is no majority" >&2; exit 1; }
+    EOT
+    ]
+    on     = "slot"
+    within = "2m"
+    note   = "the servers have a majority without this one"
+  }
+
   # Where most servers are lost there is no leader, and nobody who could let one of
   # them be replaced. A server that finds peers.json at its start takes what stands
   # there for the set (Consul's manual, "Outage Recovery"); the address there need

@@ -626,6 +626,36 @@ playbook "rabbitmq" {
     note   = "Consul lists the members that live, and not the lost one"
   }
 
+  # Asked before anything stops on the member's host. One that is drained has left
+  # its queues to the others already, and one that does not run has nothing to lose.
+  on "risk" {
+    name = "majority"
+    exec = concat(local.eval, [<<-EOT
+      ${local.nodes}
+      Others = length(rabbit_nodes:Running() -- [node()]),
+      All = length(rabbit_nodes:Members()),
+      code:ensure_loaded(rabbit_upgrade_preparation),
+      Critical = case erlang:function_exported(rabbit_upgrade_preparation, list_with_minimum_quorum_for_cli, 0) of
+        true -> rabbit_upgrade_preparation;
+        false -> rabbit_quorum_queue
+      end,
+      case rabbit:is_running() andalso All > 2 of
+        false -> nothing_to_protect;
+        true when 2 * Others =< All -> exit({no_majority_without_this_member, {others_run, Others}, {members, All}});
+        true ->
+          case rabbit_maintenance:is_being_drained_local_read(node()) orelse Critical:list_with_minimum_quorum_for_cli() of
+            true -> drained;
+            [] -> safe;
+            Queues -> exit({queues_would_lose_their_quorum, length(Queues), lists:sublist(Queues, 5)})
+          end
+      end.
+    EOT
+    ])
+    on     = "slot"
+    within = "10m"
+    note   = "members and queues have a majority without this one"
+  }
+
   # Most members are lost for good. One that sees no majority has paused, or waits
   # at its start for members that were there when it stopped: it is told to start
   # from what it has. With Khepri it runs, and its store of metadata waits.

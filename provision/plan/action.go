@@ -153,6 +153,7 @@ type (
 		All      bool     // in a container of each task, not in the first that runs
 		Within   time.Duration
 		Once     bool // a failure is final: it is a deed, not a question
+		Forced   bool // a failure is told and passed over, as --force-quorum-loss asks
 	}
 
 	// RecordStack notes in the swarm that a stack of this content stands and

@@ -138,15 +138,15 @@ func (b *builder) daemon(h inventory.Host) {
 		b.add(step)
 		return
 	}
-	b.addRestart(h, step)
+	b.addRestart(h, step, h.Name)
 }
 
 // addRestart plans a restart of a host's Docker with the care that its members
 // need: one host at a time, what the playbooks do before a member stops, and
 // all gates before the next host. The stacks' records are cleared before: where
 // a run is killed in between, the next one finds them unsettled, and with them a
-// member that was drained.
-func (b *builder) addRestart(h inventory.Host, step Step) {
+// member that was drained. The ids of all that belongs to it begin with host.NAME.
+func (b *builder) addRestart(h inventory.Host, step Step, name string) {
 	if why := b.restartWithout(h.Name); why != "" { // and no member is drained for it
 		b.hold(step.ID, why)
 		b.add(step)
@@ -154,11 +154,11 @@ func (b *builder) addRestart(h inventory.Host, step Step) {
 	}
 	step.After = append(step.After, b.restarted...)
 	if len(b.restarted) == 0 {
-		step.After = append(step.After, b.gatesBefore(h)...)
+		step.After = append(step.After, b.gatesBefore(name)...)
 	}
 	var gates []ID
 	for _, s := range b.want.Stacks {
-		p := stackPlan{builder: b, stack: s, host: h.Name}
+		p := stackPlan{builder: b, stack: s, host: name}
 		if !p.hasRecord() {
 			continue
 		}
@@ -174,6 +174,7 @@ func (b *builder) addRestart(h inventory.Host, step Step) {
 			gates = append(gates, id)
 		}
 	}
+	step.Guard = b.guard(h.Name, b.engine(h.Name) != nil && b.engine(h.Name).Manager)
 	b.add(step)
 	b.restarted = append([]ID{step.ID}, gates...)
 	b.restarts = append(b.restarts, b.restarted...)
@@ -181,10 +182,10 @@ func (b *builder) addRestart(h inventory.Host, step Step) {
 
 // gatesBefore plans the gates of all stacks that must hold before the first
 // host's Docker is restarted.
-func (b *builder) gatesBefore(h inventory.Host) []ID {
+func (b *builder) gatesBefore(name string) []ID {
 	var ids []ID
 	for _, s := range b.want.Stacks {
-		p := stackPlan{builder: b, stack: s, host: h.Name}
+		p := stackPlan{builder: b, stack: s, host: name}
 		if p.hasRecord() {
 			ids = append(ids, p.stackGates(p.slotLabels(), "before")...)
 		}

@@ -67,8 +67,9 @@ func (b *builder) files(h inventory.Host) {
 		file := HostFile{Path: f.Path, Content: f.Content, Mode: f.Mode, Owner: f.Owner, Group: f.Group}
 		step, differs := filesStep(hostID(h.Name, "file", f.Path), h.Name, facts, []HostFile{file}, f.Restart)
 		if differs {
-			if slices.ContainsFunc(f.Restart, isDocker) {
-				b.hold(step.ID, b.restartWithout(h.Name))
+			if slices.ContainsFunc(f.Restart, isDocker) && facts.Docker.Active {
+				b.addRestart(h, step, strings.TrimPrefix(string(step.ID), "host."))
+				continue
 			}
 			b.add(step)
 		}

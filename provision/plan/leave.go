@@ -49,7 +49,7 @@ func (b *builder) checkLeave(host string) {
 			reachable++
 		}
 	}
-	if node.ManagerStatus != nil && reachable <= managers/2 {
+	if node.ManagerStatus != nil && reachable <= managers/2 && !b.want.ForceQuorumLoss {
 		b.refuse(host, fmt.Sprintf("without it %d of %d swarm managers answer, which is no majority", reachable, managers), "bring the others back first")
 	}
 }
@@ -69,7 +69,7 @@ func (b *builder) leave(host string) {
 	}
 	b.add(Step{
 		ID: hostID(host, "swarm"), Host: host, Kind: Delete, Summary: "leave the swarm", Why: "another host is to take its place",
-		Disrupts: "stops all members on " + host, After: ids, Action: LeaveSwarm{},
+		Disrupts: "stops all members on " + host, After: ids, Guard: b.guardLeaving(host), Action: LeaveSwarm{},
 	})
 }
 

@@ -64,12 +64,15 @@ func (b *builder) oldServices() []ID {
 			continue
 		}
 		id := joined("service", svc.Spec.Name, nil)
+		ids = append(ids, id)
+		if b.planned(id) { // a member that is retired
+			continue
+		}
 		b.add(Step{
 			ID: id, Kind: Delete, Summary: "remove service " + svc.Spec.Name, Why: "the inventory does not have it",
 			Disrupts: "stops " + svc.Spec.Name, Action: RemoveService{Name: svc.Spec.Name},
 		})
 		b.hold(id, b.removalWithout(svc.Spec.Name))
-		ids = append(ids, id)
 	}
 	return ids
 }

@@ -20,6 +20,9 @@ type Want struct {
 	// AllowUnreachable plans around hosts that cannot be reached, where what is
 	// left has a majority.
 	AllowUnreachable bool
+
+	// ForceQuorumLoss goes on where a majority would be lost.
+	ForceQuorumLoss bool
 }
 
 // ID names a step. It is the same from run to run for the same deed.
@@ -48,6 +51,9 @@ type Step struct {
 	Changes []Change
 	After   []ID // what must be done before
 	Action  Action
+
+	// Guard is what must hold when the step begins; nil: nothing.
+	Guard *Guard
 
 	// Disrupts says what running thing the step restarts or takes away; ""
 	// where it does neither.

@@ -98,7 +98,7 @@ func (b *builder) outage(host string, step Step) {
 			after = p.stackGates(after, "drain")
 		}
 	}
-	step.After = after
+	step.After, step.Guard = after, b.guard(host, b.nodeOf(host).ManagerStatus != nil)
 	b.add(step)
 	for _, p := range standing {
 		p.comeBack(host, step.ID)

@@ -40,7 +40,7 @@ func (b *builder) findLost() {
 		}
 		if n.Status.State != swarm.NodeStateDown {
 			b.refuse("", fmt.Sprintf("node %s (host %q, %s) is %s in the swarm and not in the inventory", n.ID, name, n.Status.Addr, n.Status.State),
-				"put the host back into the inventory, or stop it for good; a node is taken for lost once the swarm calls it down")
+				"put the host back into the inventory and let it leave first, with `rmqprov replace`; or stop it for good: a node is taken for lost once the swarm calls it down")
 			continue
 		}
 		b.lost = append(b.lost, lost{node: n, name: name, slots: heldSlots(n)})
@@ -91,7 +91,7 @@ func (b *builder) managers() (reachable, all int) {
 // the name of one that still counts would form a cluster of its own.
 func (b *builder) forget() {
 	for _, l := range b.lost {
-		var after []ID
+		after := b.retiring("")
 		for _, s := range b.want.Stacks {
 			p := stackPlan{builder: b, stack: s}
 			after = append(after, p.lostMembers(l)...)

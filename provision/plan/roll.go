@@ -17,6 +17,7 @@ func (p *stackPlan) services() {
 	var running []change
 	var standing []playbooks.Service
 	var before []ID // the member made last, with its gates
+	p.retire()
 	for _, svc := range p.stack.Services {
 		seen, exists := p.service(svc.Name)
 		if p.away[p.slots[svc.Slot]] && p.hasRecord() {
@@ -191,6 +192,7 @@ func (p *stackPlan) roll(running []change) {
 		step := p.update(svc, c.fields)
 		p.hold(step.ID, p.setWithout(p.stack, svc.Slot))
 		step.Disrupts = "restarts " + svc.Name + p.onHost(svc.Slot)
+		step.Guard = p.guard(p.slots[svc.Slot], false)
 		step.After = append(step.After, before...)
 		// A member is drained only when all that its successor needs is there.
 		step.After = append(step.After, p.hooks("before stop", svc, slices.Clone(step.After))...)

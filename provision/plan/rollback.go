@@ -104,6 +104,7 @@ func (p *stackPlan) goBack() {
 		if p.runs(c.service) {
 			p.checkOthers(c.service)
 			step.Disrupts = "restarts " + c.service.Name + p.onHost(c.service.Slot)
+			step.Guard = p.guard(p.slots[c.service.Slot], false)
 		}
 		p.note(c.service, step)
 	}

@@ -286,10 +286,14 @@ func (p *stackPlan) hooks(moment string, svc playbooks.Service, after []ID) []ID
 		if svc.Slot == "" {
 			id, where = p.id(strings.ReplaceAll(moment, " ", "-"), h.Name), p.stack.Name
 		}
+		var guard *Guard
+		if moment == "before stop" {
+			guard = p.guard(p.slots[svc.Slot], p.host != "")
+		}
 		p.add(Step{
-			ID: id, Kind: Run, Summary: fmt.Sprintf("run %s of %s", h.Name, where), Why: orDefault(h.Note, moment+" of "+where),
+			ID: id, Kind: Run, Summary: fmt.Sprintf("run %s of %s", h.Name, where), Why: orDefault(h.Note, moment+" of "+where), Guard: guard,
 			After:  append(slices.Clone(after), ids...),
-			Action: RunCommand{Exec: h.ExecFor(svc.Slot), Undo: h.UndoFor(svc.Slot), Services: p.hookServices(h, svc), All: h.On == playbooks.OnEach, Within: within(h.Within), Once: true},
+			Action: RunCommand{Exec: h.ExecFor(svc.Slot), Undo: h.UndoFor(svc.Slot), Services: p.hookServices(h, svc), All: h.On == playbooks.OnEach, Within: within(h.Within), Once: true}.forced(moment == "before stop" && p.want.ForceQuorumLoss),
 		})
 		ids = append(ids, id)
 	}
@@ -402,7 +406,9 @@ func (p *stackPlan) stackGates(after []ID, when string) []ID {
 		default:
 			id, name = p.id("gate", g.Name, when), g.Name+" after "+when
 		}
-		p.add(p.gateStep(id, g, name, GateServices(p.stack, g), after))
+		step := p.gateStep(id, g, name, GateServices(p.stack, g), after)
+		step.Action = step.Action.(RunCommand).forced(when == "before" && p.want.ForceQuorumLoss)
+		p.add(step)
 		after = append(slices.Clone(after), id)
 	}
 	return after

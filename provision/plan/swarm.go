@@ -210,6 +210,7 @@ func (b *builder) node(h inventory.Host) {
 	}
 	step.After = append(step.After, b.begins(h.Name)...)
 	step.After = append(step.After, b.turnOf(h.Name)...)
+	step.After = append(step.After, b.retiring(h.Name)...)
 	action := UpdateNode{Set: map[string]string{}}
 	node := b.nodeOf(h.Name)
 	want := b.nodeLabels(h)
@@ -249,6 +250,9 @@ func (b *builder) nodeRole(host string, node swarm.Node, step *Step, action *Upd
 		action.Role = role
 		if role == swarm.NodeRoleWorker {
 			b.hold(step.ID, b.managersWithout(host, 1))
+			if step.Guard = b.guardLeaving(host); step.Guard != nil {
+				step.Guard.Tasks = nil // its members go on
+			}
 		}
 		step.Changes = append(step.Changes, Change{Path: "role", Before: node.Spec.Role, After: role})
 	}

@@ -26,6 +26,9 @@ func (p *Plan) WriteText(w io.Writer) error {
 		if s.Disrupts != "" {
 			fmt.Fprintf(w, "      ! %s\n", s.Disrupts)
 		}
+		if s.Guard != nil {
+			fmt.Fprintf(w, "      %s\n", s.Guard)
+		}
 	}
 	p.writeLeftOut(w)
 	for _, n := range p.Notes {

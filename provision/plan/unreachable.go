@@ -128,7 +128,7 @@ func (b *builder) setWithout(stack playbooks.Stack, slot string) string {
 		}
 		gone := slices.DeleteFunc(slices.Clone(missing), func(s string) bool { return !slices.Contains(set.Names, s) })
 		left := len(set.Names) - len(gone) - 1
-		if len(gone) > 0 && 2*left <= len(set.Names) {
+		if len(gone) > 0 && 2*left <= len(set.Names) && !b.want.ForceQuorumLoss {
 			return fmt.Sprintf("stopping %s would leave %d of %d members, which is no majority: %s down", slot, left, len(set.Names), areDown(gone))
 		}
 	}
@@ -146,7 +146,7 @@ func areDown(names []string) string {
 // others are down; "" where those left are a majority.
 func (b *builder) managersWithout(host string, removed int) string {
 	e := b.engine(host)
-	if len(b.away) == 0 || e == nil || !e.Manager {
+	if len(b.away) == 0 || e == nil || !e.Manager || b.want.ForceQuorumLoss {
 		return ""
 	}
 	reachable, all := b.managers()
@@ -172,7 +172,7 @@ func (b *builder) restartWithout(host string) string {
 // may be a member of a set of which others are down.
 func (b *builder) removalWithout(service string) string {
 	for _, s := range b.want.Stacks {
-		if missing := b.missing(s); len(missing) > 0 && strings.HasPrefix(service, s.Name+"_") {
+		if missing := b.missing(s); len(missing) > 0 && !b.want.ForceQuorumLoss && strings.HasPrefix(service, s.Name+"_") {
 			return "of stack " + s.Name + ", " + areDown(missing) + " down"
 		}
 	}
