@@ -16,7 +16,7 @@ import (
 // recovering are the choices of one recover.
 type recovering struct {
 	applying
-	host    string // the manager that the swarm is begun anew from
+	host string // the manager that the swarm is begun anew from
 }
 
 func recoverCommand(a *app) *cobra.Command {
