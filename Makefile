@@ -3,7 +3,8 @@
 
 GO    := .ci/go
 DIRS  := cmd inventory playbooks provision
-TESTS := gcc /usr/include/stdlib.h:libc6-dev ssh-keygen:openssh-client chromium
+FONTS := /usr/share/fonts/truetype/liberation/LiberationSans-Regular.ttf:fonts-liberation /usr/share/fonts/truetype/dejavu/DejaVuSansMono-Bold.ttf:fonts-dejavu
+TESTS := gcc /usr/include/stdlib.h:libc6-dev ssh-keygen:openssh-client chromium $(FONTS)
 
 .PHONY: build demo test test-unit test-lab lint bench fuzz soak chaos clean help
 
