@@ -86,6 +86,13 @@ type place struct {
 	container string
 }
 
+// notRunning says of services that no container of theirs runs.
+type notRunning []string
+
+func (n notRunning) Error() string {
+	return fmt.Sprintf("no container of %s runs", strings.Join(n, ", "))
+}
+
 // containers finds the running containers of services, in the services' order.
 func (s *Session) containers(ctx context.Context, services []string) ([]place, error) {
 	var tasks []swarm.Task
@@ -125,7 +132,7 @@ func (s *Session) containers(ctx context.Context, services []string) ([]place, e
 	}
 	places = s.reachableFirst(places)
 	if len(places) == 0 {
-		return nil, fmt.Errorf("no container of %s runs", strings.Join(services, ", "))
+		return nil, notRunning(services)
 	}
 	return places, nil
 }

@@ -48,9 +48,18 @@ func (s *Session) guarded(ctx context.Context, g *plan.Guard, say func(string)) 
 func (s *Session) look(ctx context.Context, g *plan.Guard) error {
 	errs := []error{s.managersWithout(ctx, g)}
 	for _, r := range g.Tasks {
-		errs = append(errs, s.tryCommand(ctx, r.Ask, r.Ask.Exec))
+		errs = append(errs, atRisk(s.tryCommand(ctx, r.Ask, r.Ask.Exec)))
 	}
 	return errors.Join(errs...)
+}
+
+// atRisk is what a member said that was asked. One that does not run is missed
+// by the others already, and stopping it takes nothing from them.
+func atRisk(err error) error {
+	if _, ok := errors.AsType[notRunning](err); ok {
+		return nil
+	}
+	return err
 }
 
 // managersWithout is nil when the managers that reach each other are a majority,

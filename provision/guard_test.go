@@ -1,6 +1,8 @@
 package provision
 
 import (
+	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/moby/moby/api/types/swarm"
@@ -44,6 +46,16 @@ func TestMajorityWithout(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestAMemberThatDoesNotRunIsNotAtRisk(t *testing.T) {
+	if err := atRisk(fmt.Errorf("asking: %w", notRunning{"db_db-01"})); err != nil {
+		t.Errorf("it would be waited for: %v", err)
+	}
+	refused := errors.New("no majority without it")
+	if err := atRisk(refused); err != refused {
+		t.Errorf("got %v, want what the member said", err)
 	}
 }
 

@@ -21,7 +21,7 @@ func (b *builder) checkVersions() {
 				continue
 			}
 			from := likeWanted(seen.Spec, image(svc)).TaskTemplate.ContainerSpec.Image
-			if to := image(svc); from != to && !said[from+to] {
+			if to := image(svc); from != to && nameOf(from) == nameOf(to) && !said[from+to] {
 				said[from+to] = true
 				b.checkVersion(s, svc.Name, from, to)
 			}
@@ -51,10 +51,21 @@ func (b *builder) note(text string) { b.notes = append(b.notes, text) }
 // versionOf is the version in an image's tag; none where it has no tag, or one
 // such as latest. A digest tells nothing.
 func versionOf(ref string) []int {
-	ref, _, _ = strings.Cut(ref, "@")
-	name := ref[strings.LastIndex(ref, "/")+1:]
-	_, tag, _ := strings.Cut(name, ":")
+	_, tag := nameAndTag(ref)
 	return playbooks.ParseVersion(tag)
+}
+
+// nameOf is what an image is of, wherever it comes from. The versions of two
+// systems have nothing to say to each other.
+func nameOf(ref string) string {
+	name, _ := nameAndTag(ref)
+	return name
+}
+
+func nameAndTag(ref string) (name, tag string) {
+	ref, _, _ = strings.Cut(ref, "@")
+	name, tag, _ = strings.Cut(ref[strings.LastIndex(ref, "/")+1:], ":")
+	return name, tag
 }
 
 func text(version []int) string {

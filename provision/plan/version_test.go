@@ -31,6 +31,7 @@ func TestMakeChecksVersions(t *testing.T) {
 		{"beyond the newest that is known", "db:4.1", "db:4.2", "", "the playbook does not know how to go from 4.1 to 4.2"},
 		{"latest", "db:4.1", "db:latest", "", "the version of db:4.1 or of db:latest does not show in its tag"},
 		{"a digest", "db@sha256:00", "db:4.1", "", "does not show in its tag"},
+		{"another system's image, put there by hand", "cache:8.0", "db:4.1", "", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
