@@ -76,25 +76,30 @@ func ask[T any](t *testing.T, url string) T {
 	return answer.Data
 }
 
+type targets struct {
+	ActiveTargets []struct {
+		Labels            struct{ Job, Instance string }
+		Health, LastError string
+	}
+}
+
+// A target is "unknown" until it was asked once, which is a scrape's interval after it was found.
 func testTargets(t *testing.T, at string) {
-	type targets struct {
-		ActiveTargets []struct {
-			Labels            struct{ Job, Instance string }
-			Health, LastError string
+	eventually(t, time.Minute, func() error {
+		count := map[string]int{}
+		for _, target := range ask[targets](t, at+"/api/v1/targets").ActiveTargets {
+			count[target.Labels.Job]++
+			if target.Health != "up" {
+				return fmt.Errorf("%s %s is %s: %s", target.Labels.Job, target.Labels.Instance, target.Health, target.LastError)
+			}
 		}
-	}
-	count := map[string]int{}
-	for _, target := range ask[targets](t, at+"/api/v1/targets").ActiveTargets {
-		count[target.Labels.Job]++
-		if target.Health != "up" {
-			t.Errorf("%s %s is %s: %s", target.Labels.Job, target.Labels.Instance, target.Health, target.LastError)
+		for job, want := range map[string]int{"prometheus": 1, "rabbitmq": 3, "consul": 3, "haproxy": 3, "node": 3} {
+			if count[job] != want {
+				return fmt.Errorf("%d targets of %s, want %d", count[job], job, want)
+			}
 		}
-	}
-	for job, want := range map[string]int{"prometheus": 1, "rabbitmq": 3, "consul": 3, "haproxy": 3, "node": 3} {
-		if count[job] != want {
-			t.Errorf("%d targets of %s, want %d", count[job], job, want)
-		}
-	}
+		return nil
+	})
 }
 
 type alertRules struct {
