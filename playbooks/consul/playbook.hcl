@@ -123,10 +123,19 @@ playbook "consul" {
       test "$voters" -le ${input.servers} && test $((voters + down)) -ge ${input.servers} && test $((alive + down)) -ge ${input.servers}
     EOT
     ]
+    # A server that came back with another address meets others that take it for
+    # alive at its old one, for seconds: they refuse the new one until they have
+    # noticed, and hear of it at their next exchange, up to 30 s later. A join is one.
     # What consul.hcl says of the autopilot counts when a cluster is formed; one that
     # was formed with other settings is given these.
-    mend   = ["consul", "operator", "autopilot", "set-config", "-cleanup-dead-servers=false", "-last-contact-threshold=2s", "-server-stabilization-time=5s"]
-    on     = "one"
+    mend = ["sh", "-c", <<-EOT
+      consul join ${join(" ", [for s in slots.consul : s.name])}
+      exec consul operator autopilot set-config -cleanup-dead-servers=false -last-contact-threshold=2s -server-stabilization-time=5s
+    EOT
+    ]
+    # The one that came back is asked as well: it knows no leader before the leader
+    # has found it, while the others still count it.
+    on     = "each"
     within = "5m"
     note   = "all ${input.servers} servers vote and are alive"
   }
