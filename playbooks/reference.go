@@ -121,7 +121,7 @@ var blockNotes = map[string]string{
 	"gate":             "A condition that holds before anything goes on: a command in a container that exits 0.",
 	"before":           hookNote + " `\"stop\"`: a member is about to be stopped or changed; a failure stops the roll. `\"upgrade\"`: once, before the first of the members that run gets another image.",
 	"after":            hookNote + " `\"form\"`: the stack stands for the first time; `\"join\"`: a member has come to a stack that stood already; `\"change\"`: a stack that stood already was changed.",
-	"on":               hookNote + " `\"lost\"`: a member will not come back with its disk.",
+	"on":               hookNote + " `\"lost\"`: a member will not come back with its disk. `\"recover\"`: of most members none will, and those that are left go on without them. `\"risk\"`: something is about to stop on a member's host; it asks whether the others are a majority without it, and changes nothing.",
 	"versions":         "From which version of the system one may go to which at once, told by the images' tags. A plan that goes another way, or back, is refused.",
 	"backup":           "What `rmqprov backup` keeps of the stack. Its commands leave nothing on a disk.",
 	"proof":            "A check from outside, through every host.",

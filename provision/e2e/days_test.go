@@ -135,7 +135,7 @@ func (d day) live(t *testing.T, l *lab.Lab) {
 		d.befall(t, l)
 		time.Sleep(time.Until(began.Add(noticed))) // in which nothing but time brings it about
 		s.Status = meanwhile(t, l)
-		time.Sleep(time.Until(began.Add(d.lasts)))
+		time.Sleep(time.Until(began.Add(d.lasts))) // how long the fault is to last is the case itself
 		mending := time.Now()
 		s.Lasted = mending.Sub(began).Seconds()
 		d.mend(t, l)
@@ -187,6 +187,7 @@ func meanwhile(t *testing.T, l *lab.Lab) string {
 // systems themselves to say the same.
 func awaitWhole(t *testing.T, l *lab.Lab) {
 	t.Helper()
+	// status looks once: there is no event of a cluster that becomes whole.
 	for end := time.Now().Add(wholeWithin); ; time.Sleep(time.Second) {
 		s, err := l.Status(t.Context())
 		if err == nil && s.Healthy {

@@ -245,6 +245,7 @@ func awaitNoneLeft(t *testing.T, l *lab.Lab) {
 func eventually(t *testing.T, within time.Duration, holds func() error) {
 	t.Helper()
 	var err error
+	// What is waited for is outside, and tells nobody when it comes about: it is asked each second.
 	for deadline := time.Now().Add(within); time.Now().Before(deadline); time.Sleep(time.Second) {
 		if err = holds(); err == nil {
 			return

@@ -140,7 +140,7 @@ func (l *Lab) Apply(ctx context.Context) (string, error) {
 			return "", fmt.Errorf("rmqprov apply: %w:\n%s", err, out)
 		}
 		l.tellRefusal(ctx, out)
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) // sshd does not say when it will let one in again
 	}
 }
 
