@@ -64,7 +64,7 @@ func (s *stops) editWhole(t *testing.T) {
 		if s.lab.Whole(t.Context()) == nil {
 			return
 		}
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) // a cluster that becomes whole tells nobody
 	}
 	t.Fatal("the member that was changed by hand does not come back")
 }

@@ -43,7 +43,7 @@ func TestRebootUnderLoad(t *testing.T) {
 	}
 	t.Run("a run that is killed leaves no member drained", func(t *testing.T) {
 		r := await(t, l, "started", "stack.rabbitmq.before-stop.drain.", "reboot", l.Inventory(), "node-2")
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) // the step has begun; its command is to be at work in the member when the run is killed
 		if err := r.Kill(); err != nil {
 			t.Fatal(err)
 		}
