@@ -15,8 +15,6 @@ import (
 )
 
 const (
-	// spareWithin is how long a reboot waits for the other managers to be a majority.
-	spareWithin = time.Minute
 	// bootWithin bounds a host's way down and up again: machines with much memory
 	// test it, and a member may take two minutes to stop.
 	bootWithin = 15 * time.Minute
@@ -32,7 +30,7 @@ func (s *Session) rebootHost(ctx context.Context, m *machine, say func(string)) 
 	if err != nil {
 		return fmt.Errorf("asking %s when it was started: %w", m.Name, err)
 	}
-	node, err := s.awaitSpare(ctx, m)
+	node, err := nodeID(ctx, m)
 	if err != nil {
 		return err
 	}
@@ -59,7 +57,7 @@ var upgradeScript string
 // upgradeDocker upgrades a host's Docker, restarts it and waits until the node is
 // ready again. Done twice, it restarts twice.
 func (s *Session) upgradeDocker(ctx context.Context, m *machine, say func(string)) error {
-	node, err := s.awaitSpare(ctx, m)
+	node, err := nodeID(ctx, m)
 	if err != nil {
 		return err
 	}
@@ -102,46 +100,13 @@ func awaitBoot(ctx context.Context, m *machine, before string, say func(string))
 	}
 }
 
-// awaitSpare returns a host's node once the swarm's other managers are a
-// majority of all, or says why not: it is looked at here, right before the
-// host stops, whatever the plan saw.
-func (s *Session) awaitSpare(ctx context.Context, m *machine) (node string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, spareWithin)
-	defer cancel()
-	for {
-		var others, all int
-		err = s.onManager(ctx, func(docker *client.Client) error {
-			info, err := m.docker.Info(ctx, client.InfoOptions{})
-			if err != nil {
-				return err
-			}
-			node = info.Info.Swarm.NodeID
-			others, all, err = countManagers(ctx, docker, node)
-			return err
-		})
-		if err == nil && (all <= 2 || 2*others > all) {
-			return node, nil
-		}
-		if pause(ctx, time.Second) != nil {
-			return "", fmt.Errorf("nothing is stopped on %s: without it %d of %d swarm managers answer, which is no majority (%v)\n→ bring the others back first", m.Name, others, all, err)
-		}
+// nodeID is a host's node in the swarm, as its own Docker says.
+func nodeID(ctx context.Context, m *machine) (string, error) {
+	info, err := m.docker.Info(ctx, client.InfoOptions{})
+	if err != nil {
+		return "", fmt.Errorf("asking Docker on %s for its node: %w\n→ nothing there was stopped", m.Name, err)
 	}
-}
-
-// countManagers counts the managers that are reachable, but for one node, and
-// all of them. Without that node as a manager, its going takes none away.
-func countManagers(ctx context.Context, docker *client.Client, without string) (others, all int, err error) {
-	nodes, err := docker.NodeList(ctx, client.NodeListOptions{})
-	for _, n := range nodes.Items {
-		if n.ManagerStatus == nil {
-			continue
-		}
-		all++
-		if n.ID != without && n.ManagerStatus.Reachability == swarm.ReachabilityReachable {
-			others++
-		}
-	}
-	return others, all, err
+	return info.Info.Swarm.NodeID, nil
 }
 
 // awaitReady waits until the swarm calls a node ready, and reachable where it is
