@@ -183,7 +183,11 @@ func testDeadHost(t *testing.T, l *lab.Lab, at string) {
 		}
 		return fmt.Errorf("TargetDown is still inactive")
 	})
-	if n := query(t, at, "up{job=~'rabbitmq|consul'} == 0"); n != 2 {
-		t.Errorf("%d of the members and servers are down, want the 2 of the dead host", n)
-	}
+	// The two are asked at moments of their own, a scrape's interval apart at most.
+	eventually(t, time.Minute, func() error {
+		if n := query(t, at, "up{job=~'rabbitmq|consul'} == 0"); n != 2 {
+			return fmt.Errorf("%d of the members and servers are down, want the 2 of the dead host", n)
+		}
+		return nil
+	})
 }
