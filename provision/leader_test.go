@@ -22,7 +22,7 @@ func TestAwaitLeader(t *testing.T) {
 		"another error":                {0, nil, errors.ErrUnsupported, errors.ErrUnsupported, 0},
 		"an election":                  {2900 * time.Millisecond, noLeader, nil, nil, 3 * time.Second},
 		"a leader that is one no more": {2900 * time.Millisecond, lost, nil, nil, 3 * time.Second},
-		"never a leader":               {time.Hour, noLeader, nil, noLeader, 25200 * time.Millisecond},
+		"never a leader":               {time.Hour, noLeader, nil, noLeader, 45300 * time.Millisecond},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
