@@ -62,6 +62,15 @@ func (b *builder) guard(host string, manager bool) *Guard {
 	return g
 }
 
+// guardStop plans what is asked before a member stops, or is made ready for it.
+func (p *stackPlan) guardStop(svc playbooks.Service) *Guard {
+	g := p.guard(p.slots[svc.Slot], p.host != "")
+	if g != nil && p.unwanted(svc.Slot) && p.runs(svc) { // it stands among the members that are wanted no more
+		g.Tasks = append(g.Tasks, p.risks(svc)...)
+	}
+	return g
+}
+
 func (p *stackPlan) risks(svc playbooks.Service) []Risk {
 	var risks []Risk
 	for _, h := range p.stack.Hooks {

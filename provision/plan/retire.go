@@ -67,7 +67,7 @@ func (p *stackPlan) retire() {
 		if _, exists := p.service(svc.Name); exists {
 			p.add(Step{
 				ID: gone, Kind: Delete, Summary: "remove service " + svc.Name, Why: "the inventory asks for fewer members",
-				After: append(slices.Clone(after), ids...), Disrupts: "stops " + svc.Name + " for good", Guard: p.guard(r.host, false), Action: RemoveService{Name: svc.Name},
+				After: append(slices.Clone(after), ids...), Disrupts: "stops " + svc.Name + " for good", Guard: p.guardStop(svc), Action: RemoveService{Name: svc.Name},
 			})
 			p.hold(gone, p.removalWithout(svc.Name))
 		}

@@ -16,7 +16,9 @@ import (
 func fewer(t *testing.T) (Want, state.Snapshot) {
 	t.Helper()
 	w := hostsNamed("a", "b", "c", "d", "e")
-	w.Stacks[0].Hooks = append(w.Stacks[0].Hooks, playbooks.Hook{Moment: "on lost", Name: "forget", Exec: []string{"forget", "${slot.name}"}, On: playbooks.OnAnother})
+	w.Stacks[0].Hooks = append(w.Stacks[0].Hooks,
+		playbooks.Hook{Moment: "on lost", Name: "forget", Exec: []string{"forget", "${slot.name}"}, On: playbooks.OnAnother},
+		playbooks.Hook{Moment: playbooks.OnRisk, Name: "majority", Exec: []string{"ask", "${slot.name}"}, On: playbooks.OnSlot})
 	got := formed(t, w)
 	for host, volume := range map[string]string{"d": "db_db-04", "e": "db_db-05"} {
 		got.Hosts[host].Engine.Value.Owners = map[string]string{volume: "rmq", "other": "rmq"}
@@ -59,6 +61,12 @@ func TestMakeRetiresMembersInOrder(t *testing.T) {
 	}
 	if len(p.Disruptive()) != 4 {
 		t.Errorf("nobody is asked: %v", p.Disruptive())
+	}
+	for _, id := range []ID{"stack.db.before-stop.drain.db-05", "service.db_db-05"} {
+		s, _ := p.Step(id)
+		if s.Guard == nil || len(s.Guard.Tasks) != 1 || s.Guard.Tasks[0].Slot != "db-05" {
+			t.Errorf("%s is guarded by %+v", id, s.Guard)
+		}
 	}
 }
 

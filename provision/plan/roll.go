@@ -11,8 +11,8 @@ import (
 )
 
 // services plans what becomes of each service. What is missing or does not run
-// comes first, since nothing can be lost by it; members that run then change
-// one after the other, each when the gates hold.
+// comes first, since nothing can be lost by it, with what new members are given;
+// members that run then change one after the other, each when the gates hold.
 func (p *stackPlan) services() {
 	var running []change
 	var standing []playbooks.Service
@@ -42,6 +42,9 @@ func (p *stackPlan) services() {
 		default:
 			p.note(svc, p.update(svc, changes))
 		}
+	}
+	if len(running) > 0 {
+		p.welcome()
 	}
 	p.roll(running)
 }
@@ -196,7 +199,9 @@ func (p *stackPlan) roll(running []change) {
 		step.After = append(step.After, before...)
 		// A member is drained only when all that its successor needs is there.
 		step.After = append(step.After, p.hooks("before stop", svc, slices.Clone(step.After))...)
-		ids := p.note(svc, step)
+		p.add(step)
+		ids := append([]ID{step.ID}, p.slotGatesAgain(svc, step.ID)...)
+		p.changed = append(p.changed, ids...)
 		if svc.Slot != "" {
 			before = p.stackGates(ids, svc.Slot)
 			p.changed = append(p.changed, before[len(ids):]...)

@@ -42,6 +42,8 @@ type stackPlan struct {
 	host    string              // set where the stack's members are cared for because of their host
 	changed []ID                // steps that change the stack's services, with the slots' gates
 	joined  []playbooks.Service // members that are made new beside others
+
+	welcomed bool // what those are given is planned
 }
 
 func serviceID(stack, service string) ID {
@@ -217,15 +219,9 @@ func (b *builder) service(name string) (swarm.Service, bool) {
 
 // slotGates plans the gates that a member must pass after its own change.
 func (p *stackPlan) slotGates(svc playbooks.Service, after ...ID) []ID {
-	if svc.Slot == "" {
-		return nil
-	}
 	var ids []ID
-	for _, g := range p.stack.Gates {
-		if g.On != playbooks.OnSlot {
-			continue
-		}
-		id := stackID(p.stack.Name, "gate", g.Name, svc.Slot)
+	for _, g := range p.gatesOn(svc) {
+		id := p.slotGateID(g, svc)
 		if !p.planned(id) {
 			p.add(p.gateStep(id, g, g.Name+" on "+svc.Slot, []string{svc.Name}, after))
 		}
@@ -234,13 +230,35 @@ func (p *stackPlan) slotGates(svc playbooks.Service, after ...ID) []ID {
 	return ids
 }
 
+// slotGatesAgain plans those gates after a change of a member that may have had to
+// pass them before it: it came to another host as it was.
+func (p *stackPlan) slotGatesAgain(svc playbooks.Service, change ID) []ID {
+	var ids []ID
+	for _, g := range p.gatesOn(svc) {
+		id, name := p.slotGateID(g, svc), g.Name+" on "+svc.Slot
+		if p.planned(id) {
+			id, name = id+".again", name+" again"
+		}
+		p.add(p.gateStep(id, g, name, []string{svc.Name}, []ID{change}))
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// gatesOn are the gates that a member must pass by itself.
+func (p *stackPlan) gatesOn(svc playbooks.Service) []playbooks.Gate {
+	return slices.DeleteFunc(slices.Clone(p.stack.Gates), func(g playbooks.Gate) bool { return svc.Slot == "" || g.On != playbooks.OnSlot })
+}
+
+func (p *stackPlan) slotGateID(g playbooks.Gate, svc playbooks.Service) ID {
+	return stackID(p.stack.Name, "gate", g.Name, svc.Slot)
+}
+
 // slotGateIDs are the ids of those gates.
 func (p *stackPlan) slotGateIDs(svc playbooks.Service) []ID {
 	var ids []ID
-	for _, g := range p.stack.Gates {
-		if g.On == playbooks.OnSlot {
-			ids = append(ids, stackID(p.stack.Name, "gate", g.Name, svc.Slot))
-		}
+	for _, g := range p.gatesOn(svc) {
+		ids = append(ids, p.slotGateID(g, svc))
 	}
 	return ids
 }
@@ -288,7 +306,7 @@ func (p *stackPlan) hooks(moment string, svc playbooks.Service, after []ID) []ID
 		}
 		var guard *Guard
 		if moment == "before stop" {
-			guard = p.guard(p.slots[svc.Slot], p.host != "")
+			guard = p.guardStop(svc)
 		}
 		p.add(Step{
 			ID: id, Kind: Run, Summary: fmt.Sprintf("run %s of %s", h.Name, where), Why: orDefault(h.Note, moment+" of "+where), Guard: guard,
@@ -355,17 +373,8 @@ func (p *stackPlan) settle() {
 			Action: p.record(""),
 		})
 	}
-	if p.hasRecord() && recorded == "" { // a run was killed: which members it made, or did not wait for, is not known
-		p.joined = slices.DeleteFunc(p.members(), func(s playbooks.Service) bool { return slices.Contains(away, s.Slot) })
-		for _, svc := range p.joined {
-			p.changed = append(p.changed, p.slotGates(svc, serviceID(p.stack.Name, svc.Name))...)
-		}
-	}
-	after := p.changed
-	for _, svc := range p.joined {
-		after = append(slices.Clone(after), p.hooks("after join", svc, p.changed)...)
-	}
-	after = p.stackGates(after, "")
+	p.welcome()
+	after := p.stackGates(p.changed, "")
 	for _, moment := range p.moments() {
 		after = append(after, p.hooks(moment, playbooks.Service{}, after)...)
 	}
@@ -374,6 +383,26 @@ func (p *stackPlan) settle() {
 		ID: p.id("ready"), Kind: Run, Summary: "note that stack " + p.stack.Name + " stands and its gates hold",
 		Why: recordWhy(recorded, hash), After: append([]ID{swarmInit}, after...), Action: p.record(hash),
 	})
+}
+
+// welcome plans what members are given that are made new beside others. Until they
+// have it, queues count on fewer members than they should: it comes before a member
+// that runs is stopped for a change.
+func (p *stackPlan) welcome() {
+	if p.welcomed {
+		return
+	}
+	p.welcomed = true
+	if p.hasRecord() && p.recorded() == "" { // a run was killed: which members it made, or did not wait for, is not known
+		p.joined = slices.DeleteFunc(p.members(), func(s playbooks.Service) bool { return p.away[p.slots[s.Slot]] })
+		for _, svc := range p.joined {
+			p.changed = append(p.changed, p.slotGates(svc)...)
+		}
+	}
+	after := p.changed
+	for _, svc := range p.joined {
+		p.changed = append(slices.Clone(p.changed), p.hooks("after join", svc, after)...)
+	}
 }
 
 // moments are the moments of the stack as a whole that a change of it brings.
