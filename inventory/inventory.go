@@ -159,7 +159,7 @@ type File struct {
 }
 
 // Managers returns the names of the hosts that are to be swarm managers, in
-// order. Where no host has a role, they are the first hosts, up to three and
+// order. Where no host has a role, they are the first hosts, up to five and
 // an odd number of them, so that losing one never loses the majority that one
 // fewer would have had.
 func (inv *Inventory) Managers() []string {
@@ -168,16 +168,16 @@ func (inv *Inventory) Managers() []string {
 		switch h := &inv.Hosts[i]; {
 		case h.Role == "manager":
 			named = append(named, h.Name)
-		case h.Role == "" && len(unnamed) < 3:
+		case h.Role == "" && len(unnamed) < 5:
 			unnamed = append(unnamed, h.Name)
 		}
 	}
 	if len(named) > 0 {
 		return named
 	}
-	n := min(len(unnamed), 3)
-	if n == 2 {
-		n = 1
+	n := len(unnamed)
+	if n > 0 && n%2 == 0 {
+		n--
 	}
 	return unnamed[:n]
 }

@@ -104,7 +104,7 @@ var argNotes = map[string]ArgDoc{
 
 	"host.address":     {Type: "string, required", Note: "Where SSH reaches it: an IP address or a name."},
 	"host.private":     {Type: "IP address", Default: "found on the host", Note: "What the swarm advertises."},
-	"host.role":        {Type: "string", Note: "`\"manager\"` or `\"worker\"`. Where no host has a role, the first three are managers; of two hosts, the first."},
+	"host.role":        {Type: "string", Note: "`\"manager\"` or `\"worker\"`. Where no host has a role, the first five are managers; of four hosts three, and of two one."},
 	"host.zone":        {Type: "string", Note: "The availability zone: members are spread over them."},
 	"host.instance_id": {Type: "string", Note: "The EC2 instance that it is; needed by `security_group`, `host_keys = \"ec2\"` and `instance_connect`."},
 	"host.type":        {Type: "string", Note: "The instance type."},
