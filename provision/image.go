@@ -18,19 +18,6 @@ import (
 	"github.com/rmqprov/rmqprov/provision/remote"
 )
 
-// pullImage fetches an image and waits until it is there.
-func (s *Session) pullImage(ctx context.Context, m *machine, a plan.PullImage) error {
-	pull, err := m.docker.ImagePull(ctx, a.Ref, client.ImagePullOptions{})
-	if err == nil {
-		err = pull.Wait(ctx)
-		pull.Close()
-	}
-	if err != nil {
-		return fmt.Errorf("pulling %s on %s: %w\n→ is the name right, and can the host reach the registry (or its mirrors in daemon.json)?", a.Ref, m.Name, err)
-	}
-	return nil
-}
-
 // buildImage builds an image by the host's own docker command, which takes
 // BuildKit where the host has it. The folder goes through the SSH connection.
 func (s *Session) buildImage(ctx context.Context, m *machine, a plan.BuildImage, say func(string)) error {

@@ -235,7 +235,7 @@ func (s *Session) run(ctx context.Context, step plan.Step, say func(string)) err
 	case plan.UpdateNode:
 		return s.updateNode(ctx, m, a)
 	case plan.PullImage:
-		return s.pullImage(ctx, m, a)
+		return s.pullImage(ctx, m, a, say)
 	case plan.BuildImage:
 		return s.buildImage(ctx, m, a, say)
 	case plan.CopyImage:
