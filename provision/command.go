@@ -137,6 +137,16 @@ func (s *Session) containers(ctx context.Context, services []string) ([]place, e
 	return places, nil
 }
 
+// Whereabouts says on which hosts each of the services runs now.
+func (s *Session) Whereabouts(ctx context.Context, services []string) (map[string][]string, error) {
+	places, err := s.containers(ctx, services)
+	found := map[string][]string{}
+	for _, p := range places {
+		found[p.service] = append(found[p.service], p.machine.Name)
+	}
+	return found, err
+}
+
 // reachableFirst puts places on hosts that cannot be reached last, so that one
 // that answers for all is asked elsewhere; where such hosts are planned around,
 // they are left out.

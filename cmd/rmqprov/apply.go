@@ -119,7 +119,7 @@ func (a *app) apply(ctx context.Context, o applying) error {
 	result := a.carryOut(ctx, does, p, o.json)
 	a.report(o, seen, p, result)
 	if !o.json {
-		s := summary{want: seen.want, file: o.file, connections: seen.Connections(), result: result, took: time.Since(began)}
+		s := summary{want: seen.want, file: o.file, where: seen.whereabouts(ctx), connections: seen.Connections(), result: result, took: time.Since(began)}
 		if err := s.write(a.Stdout); err != nil {
 			return err
 		}

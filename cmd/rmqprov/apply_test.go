@@ -57,8 +57,12 @@ func sample() summary {
 				Name:     "haproxy",
 				Ports:    []playbooks.Port{{Name: "amqp", Number: 5672, From: "clients", Note: "AMQP"}, {Name: "peers", Number: 25672, From: "hosts"}},
 				Consoles: []playbooks.Console{{Name: "stats", Port: 8404, Path: "/", User: "admin", Secret: "stats_password"}},
+			}, {
+				Name: "monitoring", Ports: []playbooks.Port{{Name: "push", Number: 9091, From: "clients", Note: "on one host"}},
+				Consoles: []playbooks.Console{{Name: "prometheus", Port: 9090}},
 			}},
 		},
+		where: whereabouts{9090: {"node-2"}, 9091: {"node-2"}},
 		result: result{
 			Report: provision.Report{Outcomes: []provision.Outcome{{Kind: provision.Done}}},
 			parts: []part{

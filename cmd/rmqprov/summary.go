@@ -18,6 +18,7 @@ import (
 type summary struct {
 	want        plan.Want
 	file        string
+	where       whereabouts
 	connections map[string]int
 	result      result
 	took        time.Duration
@@ -63,10 +64,10 @@ func (s summary) writeEndpoints(w io.Writer) {
 	}
 }
 
-// addresses lists a port on every host.
+// addresses lists a port on every host that has it.
 func (s summary) addresses(port int) []string {
 	var all []string
-	for _, h := range s.want.Inventory.Hosts {
+	for _, h := range s.where.hosts(s.want.Inventory, port) {
 		all = append(all, address(h, port))
 	}
 	return all
@@ -82,7 +83,7 @@ func (s summary) writeConsoles(w io.Writer) {
 		for _, c := range stack.Consoles {
 			fmt.Fprint(w, head)
 			head = ""
-			for i, h := range s.want.Inventory.Hosts {
+			for i, h := range s.where.hosts(s.want.Inventory, c.Port) {
 				name, login := "", ""
 				if i == 0 {
 					name, login = stack.Name+"/"+c.Name, "\t"+access(s.file, stack, c)
