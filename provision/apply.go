@@ -3,6 +3,7 @@ package provision
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -124,6 +125,17 @@ func skippedBecause(s plan.Step, before Outcome) Outcome {
 // are idempotent, so doing one twice is safe.
 const againWithin = time.Minute
 
+// once does a step. A panic in it is that step's failure: the other steps end as
+// they would, the run is recorded, and the terminal is given back.
+func (w *walker) once(ctx context.Context, s plan.Step, say func(string)) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("defect of rmqprov in step %s: %v\n%s", s.ID, r, debug.Stack())
+		}
+	}()
+	return w.run(ctx, s, say)
+}
+
 func (w *walker) attempt(ctx context.Context, s plan.Step) Outcome {
 	began := time.Now()
 	var until time.Time
@@ -132,7 +144,7 @@ func (w *walker) attempt(ctx context.Context, s plan.Step) Outcome {
 		w.emit(Event{Time: time.Now(), Kind: Output, Step: s.ID, Host: s.Host, Elapsed: time.Since(began), Message: line})
 	}
 	for try := 1; ; try++ {
-		err := w.run(ctx, s, say)
+		err := w.once(ctx, s, say)
 		if err == nil {
 			return Outcome{Step: s, Kind: Done, Took: time.Since(began)}
 		}

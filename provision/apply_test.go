@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -194,5 +195,24 @@ func TestSlotsBoundTheStepsAtWork(t *testing.T) {
 	walker.walk(t.Context(), &plan.Plan{Steps: steps})
 	if most != 3 {
 		t.Errorf("%d steps at once, want 3", most)
+	}
+}
+
+// A defect in a step is its failure, and no more.
+func TestAPanicFailsItsStep(t *testing.T) {
+	run := func(_ context.Context, s plan.Step, _ func(string)) error {
+		if s.ID == "b" {
+			panic("no such thing")
+		}
+		return nil
+	}
+	w := &walker{run: run, emit: func(Event) {}, allowed: (*lock)(nil).await, slots: make(chan struct{}, 2)}
+	report := w.walk(t.Context(), &plan.Plan{Steps: diamond()})
+	want := map[plan.ID]string{"a": "done", "b": "failed", "c": "done", "d": "skipped because of b", "lone": "done"}
+	if diff := cmp.Diff(want, outcomes(report)); diff != "" {
+		t.Error(diff)
+	}
+	if err := report.Failed()[0].Err; !strings.Contains(err.Error(), "defect of rmqprov in step b: no such thing") {
+		t.Error(err)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
@@ -131,11 +132,12 @@ type Host struct {
 	LetIn       func(ssh.PublicKey) bool // in place of the fleet's key; called from several goroutines
 	Noise       string                   // printed by rc files before each command's own output
 	RefuseLogin bool
-	KeyChanged  bool // known_hosts has another key of it
-	Silent      bool // accepts connections and never says a word
-	Mute        bool // says that it is an SSH server, and nothing more
-	MaxStartups int  // connections beyond so many that have not logged in are cut; 0: no limit
-	Forward     bool // is a bastion: opens connections for others
+	KeyChanged  bool        // known_hosts has another key of it
+	Silent      bool        // accepts connections and never says a word
+	Mute        bool        // says that it is an SSH server, and nothing more
+	MaxStartups int         // connections beyond so many that have not logged in are cut; 0: no limit
+	Forward     bool        // opens connections for others, as a bastion does, and to its own ports
+	Closed      atomic.Bool // with Forward: nothing listens on the ports that it is asked for
 
 	// Exec answers a command instead of the host, and returns false to leave
 	// it to the host after all.
@@ -272,6 +274,10 @@ func (h *Host) forward(ch ssh.NewChannel) {
 	}
 	if err := ssh.Unmarshal(ch.ExtraData(), &m); err != nil {
 		ch.Reject(ssh.ConnectionFailed, err.Error())
+		return
+	}
+	if h.Closed.Load() {
+		ch.Reject(ssh.ConnectionFailed, "Connection refused")
 		return
 	}
 	to, err := net.DialTCP("tcp", nil, &net.TCPAddr{IP: net.ParseIP(m.Host), Port: int(m.Port)})
