@@ -42,10 +42,13 @@ func awaitLeader(ctx context.Context, ask func() error) error {
 
 // infoWithLeader asks an Engine what it is, and a manager until it says which
 // swarm it manages. Whoever has none after that is told by the planner.
-func infoWithLeader(ctx context.Context, docker *client.Client) (info system.Info, err error) {
+func (s *Session) infoWithLeader(ctx context.Context, docker *client.Client) (info system.Info, err error) {
 	_ = awaitLeader(ctx, func() error {
+		ctx, cancel := s.within(ctx)
+		defer cancel()
 		var r client.SystemInfoResult
 		if r, err = docker.Info(ctx, client.InfoOptions{}); err != nil {
+			err = because(ctx, err)
 			return err
 		}
 		if info = r.Info; info.Swarm.ControlAvailable && info.Swarm.Cluster == nil {

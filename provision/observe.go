@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/api/types/system"
 	"github.com/moby/moby/client"
 
 	"github.com/rmqprov/rmqprov/provision/plan"
@@ -122,11 +123,13 @@ func (s *Session) observeHost(ctx context.Context, m *machine, slots chan struct
 	}
 	slots <- struct{}{}
 	defer func() { <-slots }()
-	ctx, cancel := s.within(ctx)
-	defer cancel()
 	var both sync.WaitGroup
-	both.Go(func() { seen.Facts.Value, seen.Facts.Err = facts(ctx, m.ssh, paths) })
-	both.Go(func() { seen.Engine.Value, seen.Engine.Err = engine(ctx, m) })
+	both.Go(func() {
+		ctx, cancel := s.within(ctx)
+		defer cancel()
+		seen.Facts.Value, seen.Facts.Err = facts(ctx, m.ssh, paths)
+	})
+	both.Go(func() { seen.Engine.Value, seen.Engine.Err = s.engine(ctx, m) })
 	both.Wait()
 	seen.Unreachable = errors.Is(seen.Facts.Err, errSilent) || remote.IsTransient(seen.Facts.Err)
 	if seen.Facts.Err == nil && !seen.Facts.Value.Docker.Active {
@@ -167,18 +170,21 @@ func facts(ctx context.Context, ssh *remote.Host, paths []string) (state.Facts, 
 }
 
 // engine reads a host's Engine. The calls follow one another on one
-// connection: a connection costs more than all of them.
-func engine(ctx context.Context, m *machine) (*state.Engine, error) {
+// connection: a connection costs more than all of them. While a leader of the
+// swarm is waited for, the host does answer: that time is not its own.
+func (s *Session) engine(ctx context.Context, m *machine) (*state.Engine, error) {
 	defer m.meter.start()()
-	e, err := askEngine(ctx, m.docker)
-	return e, because(ctx, err)
-}
-
-func askEngine(ctx context.Context, docker *client.Client) (*state.Engine, error) {
-	i, err := infoWithLeader(ctx, docker)
+	i, err := s.infoWithLeader(ctx, m.docker)
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := s.within(ctx)
+	defer cancel()
+	e, err := askEngine(ctx, m.docker, i)
+	return e, because(ctx, err)
+}
+
+func askEngine(ctx context.Context, docker *client.Client, i system.Info) (*state.Engine, error) {
 	e := &state.Engine{
 		Version: i.ServerVersion, LiveRestore: i.LiveRestoreEnabled, NodeID: i.Swarm.NodeID,
 		SwarmState: string(i.Swarm.LocalNodeState), SwarmError: i.Swarm.Error, Manager: i.Swarm.ControlAvailable,
@@ -225,16 +231,16 @@ func (r *swarmReader) offer(ctx context.Context, m *machine, e *state.Engine, s 
 	if r.result.Value != nil {
 		return
 	}
-	ctx, cancel := s.within(ctx)
-	defer cancel()
 	defer m.meter.start()()
 	var got *state.Swarm
 	err := awaitLeader(ctx, func() (err error) {
+		ctx, cancel := s.within(ctx)
+		defer cancel()
 		got, err = readSwarm(ctx, m.docker)
-		return err
+		return because(ctx, err)
 	})
 	if err != nil {
-		r.result.Err = errors.Join(r.result.Err, fmt.Errorf("%s says: %w", m.Name, because(ctx, err)))
+		r.result.Err = errors.Join(r.result.Err, fmt.Errorf("%s says: %w", m.Name, err))
 		return
 	}
 	got.ID, got.Labels = e.ClusterID, e.ClusterTags
