@@ -72,7 +72,7 @@ the inventory, it leaves alone.
 	c.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	c.Flags().BoolVar(&o.json, "json", false, "print one event a line as JSON, and nothing else, to stdout")
 	c.Flags().BoolVar(&o.rollback, "rollback", false, "go back from a change that was broken off, to what stood before it")
-	c.Flags().StringVar(&o.report, "report", "", "write a page about the run into the folder `DIR`: its timeline, the plan, the outcome")
+	o.reportFlag(c)
 	c.Flags().IntVar(&o.parallel, "parallel", 0, "steps at work at once (0: 64)")
 	c.Flags().DurationVar(&o.lockWait, "lock-wait", 0, "how long to wait for another run on this cluster, as 10m")
 	return c

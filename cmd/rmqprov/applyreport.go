@@ -9,9 +9,15 @@ import (
 	"slices"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/rmqprov/rmqprov/cmd/rmqprov/report"
 	"github.com/rmqprov/rmqprov/provision/plan"
 )
+
+func (o *applying) reportFlag(c *cobra.Command) {
+	c.Flags().StringVar(&o.report, "report", "", "write a page about the run into the folder `DIR`: its timeline, the plan, the outcome")
+}
 
 // reportFolder makes the folder for a report before any host is touched: a run
 // of minutes shall not end in a report that has no place.

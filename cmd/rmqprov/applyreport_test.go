@@ -22,7 +22,15 @@ func engineThatFails(_ context.Context, p *plan.Plan, _ <-chan struct{}, emit fu
 	return provision.Report{Took: time.Second, Outcomes: []provision.Outcome{{Step: s, Kind: provision.Failed, Err: errors.New("no space left")}}}
 }
 
-func TestApplyLeavesAReport(t *testing.T) {
+func TestRunsLeaveAReport(t *testing.T) {
+	for verb, o := range map[string]applying{
+		"apply": {}, "rollback": {rollback: true}, "reboot": {deed: deed{verb: "reboot"}}, "destroy": {deed: deed{verb: "destroy"}},
+	} {
+		t.Run(verb, func(t *testing.T) { checkReport(t, verb, o) })
+	}
+}
+
+func checkReport(t *testing.T, verb string, o applying) {
 	dir := filepath.Join(t.TempDir(), "reports", "today")
 	if err := reportFolder(dir); err != nil {
 		t.Fatal(err)
@@ -31,7 +39,7 @@ func TestApplyLeavesAReport(t *testing.T) {
 	a := &app{environment: environment{Stderr: &out, Version: "v1", Env: os.LookupEnv}, stop: &interrupts{}}
 	want, got, p := halfBuilt()
 	p.Steps[0].Summary = "label the node"
-	o := applying{source: source{file: "prod.hcl"}, report: dir}
+	o.file, o.report = "prod.hcl", dir
 	a.report(o, &observed{want: want, got: got}, p, a.carryOut(t.Context(), engineThatFails, p, false))
 	pages, err := filepath.Glob(filepath.Join(dir, "rmq-*Z.html"))
 	if err != nil || len(pages) != 1 {
@@ -41,7 +49,7 @@ func TestApplyLeavesAReport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, says := range []string{"apply of cluster rmq", "failed", "label the node", "no space left", "prod.hcl", "image-of:db_db-01", "192.0.2.2"} {
+	for _, says := range []string{verb + " of cluster rmq", "failed", "label the node", "no space left", "prod.hcl", "image-of:db_db-01", "192.0.2.2"} {
 		if !strings.Contains(string(page), says) {
 			t.Errorf("the page does not say %q", says)
 		}

@@ -47,12 +47,17 @@ Broken off, it can be run again.`,
 	c.Flags().BoolVar(&o.json, "json", false, "print one event a line as JSON, and nothing else, to stdout")
 	c.Flags().IntVar(&o.parallel, "parallel", 0, "steps at work at once (0: 64)")
 	c.Flags().DurationVar(&o.lockWait, "lock-wait", 0, "how long to wait for another run on this cluster, as 10m")
+	o.reportFlag(c)
+	o.deed.verb = "destroy"
 	return c
 }
 
 func (a *app) destroy(ctx context.Context, o destroying) error {
 	if o.parallel < 0 {
 		return fmt.Errorf("--parallel is a number of steps, not %d", o.parallel)
+	}
+	if err := reportFolder(o.report); err != nil {
+		return err
 	}
 	want, from, err := a.loadFrom(o.source)
 	if err != nil {
@@ -86,9 +91,10 @@ func (a *app) destroy(ctx context.Context, o destroying) error {
 			return err
 		}
 	}
-	record := seen.record("destroy", o.from)
+	record := seen.record(o.verb(), o.from)
 	defer a.unrecorded(record)
 	result := a.carryOut(ctx, record.Apply, fresh, o.json)
+	a.report(o.applying, seen, fresh, result)
 	if !o.json {
 		fmt.Fprintf(a.Stdout, "%s.\n", result.Report)
 	}

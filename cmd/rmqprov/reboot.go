@@ -55,4 +55,5 @@ func (o *applying) deedFlags(c *cobra.Command) {
 	c.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	c.Flags().BoolVar(&o.json, "json", false, "print one event a line as JSON, and nothing else, to stdout")
 	c.Flags().DurationVar(&o.lockWait, "lock-wait", time.Duration(0), "how long to wait for another run on this cluster, as 10m")
+	o.reportFlag(c)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,8 +20,8 @@ func sshCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "ssh [FILE] HOST [CMD…]",
 		Short: "Open a shell on a host, or run a command there",
-		Long: `Runs ssh with the user, key, host keys and bastion that the inventory names. HOST is the
-inventory's name of it. A FILE that neither ends in .hcl nor has a slash is written ./FILE. With a
+		Long: `Runs ssh with the user, key, host keys and bastion that the inventory names. With instance_connect it logs in
+with a key that EC2 Instance Connect lets in for this once. HOST is the inventory's name of it. A FILE that neither ends in .hcl nor has a slash is written ./FILE. With a
 command, the exit status is the command's.`,
 		Example: `  rmqprov ssh node-1
   rmqprov ssh prod.hcl node-1 sudo docker node ls`,
@@ -61,13 +62,22 @@ func (a *app) ssh(ctx context.Context, s source, name string, command []string) 
 	if err != nil {
 		return err
 	}
+	var login []string
+	if common.InstanceConnect {
+		made, err := a.pushKey(ctx, common, host)
+		if err != nil {
+			return err
+		}
+		defer made.Close()
+		login = made.arguments()
+	}
 	if len(command) > 0 && command[0] == "--" {
 		command = command[1:]
 	}
 	// The terminal sends ^C to ssh too, and ssh knows best what it means there.
 	a.stop.gently(func() {})
 	defer a.stop.gently(nil)
-	child := exec.CommandContext(ctx, program, append(sshArguments(common, host), command...)...)
+	child := exec.CommandContext(ctx, program, slices.Concat(login, sshArguments(common, host), command)...)
 	child.Stdin, child.Stdout, child.Stderr = a.Stdin, a.Stdout, a.Stderr
 	err = child.Run()
 	if ended, ok := errors.AsType[*exec.ExitError](err); ok && ended.ExitCode() > 0 {
@@ -110,7 +120,7 @@ func sshArguments(common inventory.SSH, h inventory.Host) []string {
 	if port := cmp.Or(h.Port, common.Port); port != 0 {
 		add("-p", strconv.Itoa(port))
 	}
-	if identity := cmp.Or(h.Identity, common.Identity); identity != "" {
+	if identity := cmp.Or(h.Identity, common.Identity); identity != "" && !common.InstanceConnect {
 		args = append(args, "-i", identity, "-o", "IdentitiesOnly=yes")
 	}
 	if common.KnownHosts != "" {
