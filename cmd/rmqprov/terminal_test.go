@@ -43,7 +43,7 @@ ssh {
   user        = "ec2-user"
   identity    = %q
   known_hosts = %q
-  config      = "none"
+  config      = "/dev/null"
 }
 host "node-1" {
   address = "127.0.0.1"
