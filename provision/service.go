@@ -272,7 +272,17 @@ func readTasks(ctx context.Context, docker *client.Client, id string) (taskProgr
 	if err != nil {
 		return p, err
 	}
+	silent, err := silentNodes(ctx, docker, p.desired)
+	if err != nil {
+		return p, err
+	}
 	for _, t := range tasks.Items {
+		if silent[t.NodeID] {
+			if t.DesiredState == swarm.TaskStateRunning {
+				p.desired--
+			}
+			continue
+		}
 		if plan.SameTask(t.Spec, svc.Spec.TaskTemplate) { // others are of before the update
 			p.count(t)
 		}
@@ -280,6 +290,20 @@ func readTasks(ctx context.Context, docker *client.Client, id string) (taskProgr
 	slices.Sort(p.waiting)
 	p.waiting = slices.Compact(p.waiting)
 	return p, nil
+}
+
+// silentNodes are the nodes that never came, though the swarm has tasks for them as
+// for all. A service of a single task is on none of them.
+func silentNodes(ctx context.Context, docker *client.Client, desired int) (map[string]bool, error) {
+	if desired < 2 {
+		return nil, nil
+	}
+	nodes, err := docker.NodeList(ctx, client.NodeListOptions{})
+	silent := map[string]bool{}
+	for _, n := range nodes.Items {
+		silent[n.ID] = plan.NeverCame(n)
+	}
+	return silent, err
 }
 
 // count notes how far a task is. Where one has ended, another runs only once it

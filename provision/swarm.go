@@ -181,12 +181,21 @@ func (s *Session) promoted(ctx context.Context, m *machine) error {
 	}
 }
 
+// speaksWithin is how long a node that was let in may take to speak to the swarm: a
+// join that somebody else makes just now takes a second or two.
+const speaksWithin = 10 * time.Second
+
 // forgetNode demotes a node that is gone, where it was a manager, and removes
 // it. One that is gone already is well.
 func (s *Session) forgetNode(ctx context.Context, a plan.ForgetNode) error {
+	if a.Silent {
+		if err := pause(ctx, speaksWithin); err != nil {
+			return err
+		}
+	}
 	var err error
 	for range conflictTries {
-		err = s.onManager(ctx, func(docker *client.Client) error { return dropNode(ctx, docker, a.ID) })
+		err = s.onManager(ctx, func(docker *client.Client) error { return dropNode(ctx, docker, a) })
 		// A demotion takes a moment to come into force; nothing tells when.
 		if err == nil || !moved(err) && !errdefs.IsFailedPrecondition(err) && !strings.Contains(err.Error(), "is a cluster manager") {
 			break
@@ -201,25 +210,28 @@ func (s *Session) forgetNode(ctx context.Context, a plan.ForgetNode) error {
 	return nil
 }
 
-func dropNode(ctx context.Context, docker *client.Client, id string) error {
-	r, err := docker.NodeInspect(ctx, id, client.NodeInspectOptions{})
+func dropNode(ctx context.Context, docker *client.Client, a plan.ForgetNode) error {
+	r, err := docker.NodeInspect(ctx, a.ID, client.NodeInspectOptions{})
 	if errdefs.IsNotFound(err) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if r.Node.Status.State != swarm.NodeStateDown {
+	if a.Silent && !plan.NeverCame(r.Node) {
+		return nil
+	}
+	if !a.Silent && r.Node.Status.State != swarm.NodeStateDown {
 		return fmt.Errorf("it is %s by now; it is left alone", r.Node.Status.State)
 	}
 	if r.Node.Spec.Role == swarm.NodeRoleManager {
 		r.Node.Spec.Role = swarm.NodeRoleWorker
 		// One of a swarm that was begun anew without it is no manager any more: it is not found among them.
-		if _, err := docker.NodeUpdate(ctx, id, client.NodeUpdateOptions{Version: r.Node.Version, Spec: r.Node.Spec}); err != nil && !errdefs.IsNotFound(err) {
+		if _, err := docker.NodeUpdate(ctx, a.ID, client.NodeUpdateOptions{Version: r.Node.Version, Spec: r.Node.Spec}); err != nil && !errdefs.IsNotFound(err) {
 			return err
 		}
 	}
-	_, err = docker.NodeRemove(ctx, id, client.NodeRemoveOptions{Force: true})
+	_, err = docker.NodeRemove(ctx, a.ID, client.NodeRemoveOptions{Force: true})
 	return err
 }
 

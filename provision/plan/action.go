@@ -141,8 +141,12 @@ type (
 	RemoveNetwork struct{ Name string }
 
 	// ForgetNode removes the node of a host that is gone: demoted first where it
-	// was a manager.
-	ForgetNode struct{ ID string }
+	// was a manager. Silent: the node was not down, but never spoke to the swarm,
+	// and stays where it does so meanwhile.
+	ForgetNode struct {
+		ID     string
+		Silent bool
+	}
 
 	// RunCommand runs a command in a container until it succeeds.
 	RunCommand struct {

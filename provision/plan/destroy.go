@@ -144,7 +144,7 @@ func (b *builder) foreign() []string {
 		}
 	}
 	for _, n := range s.Nodes {
-		if !b.isHost(n) && n.Status.State != swarm.NodeStateDown {
+		if !b.isHost(n) && !NeverCame(n) && n.Status.State != swarm.NodeStateDown {
 			found = append(found, "node "+n.Description.Hostname)
 		}
 	}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -152,6 +153,50 @@ func TestDestroyKnowsTheNodeOfAHostThatHasJustLeft(t *testing.T) {
 	*got.Hosts["b"].Engine.Value = state.Engine{Version: "26.1.5", SwarmState: "inactive"}
 	got.Swarm.Value.Nodes[1].Spec.Labels = nil
 	got.Swarm.Value.Nodes[1].Status.Addr = "192.0.2.2"
+	p, notes, err := Destroy(w, got, DestroyOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ends := p.Step("host.a.swarm"); !ends {
+		t.Errorf("the swarm stays: %q\n%s", notes, ids(p))
+	}
+}
+
+// A join that was broken off leaves a node that never comes. A node that somebody
+// else let join has told its name.
+func TestMakeRemovesNodesThatNeverCame(t *testing.T) {
+	w := threeHosts()
+	got := built(t, w)
+	ghost := swarm.Node{ID: "ghost"}
+	ghost.Spec.Role = swarm.NodeRoleManager
+	ghost.Status.State = swarm.NodeStateUnknown
+	for what, tt := range map[string]struct {
+		change func(*swarm.Node)
+		want   string
+	}{
+		"ghost":                {func(*swarm.Node) {}, "ghost.ghost : a join that was broken off has left it: it never came, and has no name"},
+		"somebody else's":      {func(n *swarm.Node) { n.Description.Hostname = "theirs" }, ""},
+		"that has come":        {func(n *swarm.Node) { n.Status.State = swarm.NodeStateReady }, ""},
+		"counts as manager":    {func(n *swarm.Node) { n.ManagerStatus = &swarm.ManagerStatus{} }, ""},
+		"labelled by somebody": {func(n *swarm.Node) { n.Spec.Labels = map[string]string{"mine": "1"} }, ""},
+	} {
+		n := ghost
+		tt.change(&n)
+		seen := got
+		state := *got.Swarm.Value
+		state.Nodes = append(slices.Clone(state.Nodes), n)
+		seen.Swarm.Value = &state
+		if text := strings.TrimSpace(mustMake(t, w, seen).Graph()); text != tt.want {
+			t.Errorf("%s: got %q, want %q", what, text, tt.want)
+		}
+	}
+}
+
+func TestDestroyTakesTheSwarmOfANodeThatNeverCame(t *testing.T) {
+	w, got := standing(t)
+	ghost := swarm.Node{ID: "ghost"}
+	ghost.Status.State = swarm.NodeStateUnknown
+	got.Swarm.Value.Nodes = append(got.Swarm.Value.Nodes, ghost)
 	p, notes, err := Destroy(w, got, DestroyOptions{})
 	if err != nil {
 		t.Fatal(err)

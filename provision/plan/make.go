@@ -52,6 +52,7 @@ func Make(want Want, got state.Snapshot) (*Plan, error) {
 	b.swarm()
 	b.networks()
 	b.forget()
+	b.ghosts()
 	for _, h := range b.reached() {
 		b.node(h)
 		b.images(h)

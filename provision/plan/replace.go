@@ -103,6 +103,36 @@ func (b *builder) forget() {
 	}
 }
 
+// ghosts plans the removal of nodes that never came: a join that was broken off and
+// done again has a node of each try, and only the last is the host's. None of the
+// others has told the swarm so much as its name. Yet the swarm wants what runs on
+// every node to run there as well. They go when all joins are over.
+func (b *builder) ghosts() {
+	if b.got.Swarm.Value == nil {
+		return
+	}
+	hosts := map[string]bool{}
+	after := []ID{swarmInit}
+	for _, h := range b.inv.Hosts {
+		hosts[b.nodeID(h.Name)] = true
+		after = append(after, hostID(h.Name, "swarm"))
+	}
+	for _, n := range b.got.Swarm.Value.Nodes {
+		if hosts[n.ID] || !NeverCame(n) {
+			continue
+		}
+		b.add(Step{
+			ID: joined("ghost", n.ID, nil), Kind: Delete, Summary: "remove swarm node " + n.ID, After: after,
+			Why: "a join that was broken off has left it: it never came, and has no name", Action: ForgetNode{ID: n.ID, Silent: true},
+		})
+	}
+}
+
+// NeverCame says that a node was let in and never spoke to the swarm.
+func NeverCame(n swarm.Node) bool {
+	return n.Status.State != swarm.NodeStateReady && n.Description.Hostname == "" && len(n.Spec.Labels) == 0 && n.ManagerStatus == nil
+}
+
 func (b *builder) lostWhy(l lost) string {
 	switch {
 	case !slices.ContainsFunc(b.inv.Hosts, func(h inventory.Host) bool { return h.Name == l.name }):
