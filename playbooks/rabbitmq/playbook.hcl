@@ -233,10 +233,15 @@ playbook "rabbitmq" {
     , input.vhost, coalesce(input.ha_policy, "-")]
 
     # Brings a member back that was drained. A drain that nobody waits for any more
-    # goes on by itself and stops the member's replicas last: it must have ended.
-    revive = concat(local.eval, [<<-EOT
+    # goes on by itself and stops the member's replicas last: it must have ended. It
+    # shows on the stack of its process, far down where it waits for others. And a
+    # queue that was led here is only revived once it is known to be led elsewhere.
+    revive = <<-EOT
       Draining = fun() ->
-        [Pid || Pid <- processes(), {_, Calls} <- [process_info(Pid, current_stacktrace)], lists:keymember(rabbit_maintenance, 1, Calls)]
+        Depth = erlang:system_flag(backtrace_depth, 200),
+        Pids = [Pid || Pid <- processes(), {_, Calls} <- [process_info(Pid, current_stacktrace)], lists:keymember(rabbit_maintenance, 1, Calls)],
+        erlang:system_flag(backtrace_depth, Depth),
+        Pids
       end,
       Await = fun(Again, Tries) ->
         case Draining() of
@@ -244,10 +249,25 @@ playbook "rabbitmq" {
           _ -> ended
         end
       end,
+      Here = fun(Q) ->
+        case maps:get(nodes, amqqueue:get_type_state(Q)) of
+          Nodes when is_list(Nodes) -> lists:member(node(), Nodes);
+          Nodes -> maps:is_key(node(), Nodes)
+        end
+      end,
+      Stopped = fun() ->
+        [Q || Q <- rabbit_amqqueue:list_by_type(rabbit_quorum_queue), Here(Q), whereis(element(1, amqqueue:get_pid(Q))) =:= undefined]
+      end,
+      Revive = fun(Again, Tries) ->
+        rabbit_maintenance:revive(),
+        case Stopped() of
+          [_ | _] when Tries > 0 -> timer:sleep(500), Again(Again, Tries - 1);
+          _ -> revived
+        end
+      end,
       Await(Await, 300),
-      rabbit_maintenance:is_being_drained_local_read(node()) andalso rabbit_maintenance:revive().
+      rabbit:is_running() andalso rabbit_maintenance:is_being_drained_local_read(node()) andalso Revive(Revive, 60).
     EOT
-    ])
 
     # What Consul lists, against what the cluster is: members that run and are
     # not listed, and entries of nodes that are no members.
@@ -351,11 +371,7 @@ playbook "rabbitmq" {
     # A run that was stopped between a drain and the restart that it was for has
     # left the member without clients. Where that change was then taken back,
     # nothing else would open the port again.
-    mend = ["bash", "-c", <<-EOT
-      ulimit -Sn 1024
-      rabbitmqctl -q eval 'rabbit:is_running() andalso rabbit_maintenance:is_being_drained_local_read(node()) andalso rabbit_maintenance:revive().' > /dev/null 2>&1 || true
-    EOT
-    ]
+    mend   = ["bash", "-c", "ulimit -Sn 1024; rabbitmqctl -q eval \"$0\" > /dev/null 2>&1 || true", local.revive]
     on     = "slot"
     within = "15m"
     note   = "the member accepts clients"
@@ -397,7 +413,9 @@ playbook "rabbitmq" {
     ])
     mend = concat(local.eval, [<<-EOT
       Drained = [Node || Node <- [${join(", ", [for m in local.members : "'${m}'"])}], rabbit_maintenance:is_being_drained_local_read(Node)],
-      {revived, [{Node, rpc:call(Node, rabbit_maintenance, revive, [], 60000)} || Node <- Drained]}.
+      {ok, Tokens, _} = erl_scan:string("${local.revive}"),
+      {ok, Revive} = erl_parse:parse_exprs(Tokens),
+      {revived, [{Node, catch element(2, rpc:call(Node, erl_eval, exprs, [Revive, []], 120000))} || Node <- Drained]}.
     EOT
     ])
     on     = "one"
@@ -455,7 +473,7 @@ playbook "rabbitmq" {
   before "stop" {
     name   = "drain"
     exec   = ["bash", "-c", "${local.cli} rabbitmq-upgrade drain"]
-    undo   = local.revive
+    undo   = concat(local.eval, [local.revive])
     on     = "slot"
     within = "10m"
     note   = "moves queue leaders and clients to other members"
