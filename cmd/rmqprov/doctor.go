@@ -144,7 +144,10 @@ func examineMachine(inv *inventory.Inventory, agent string) []finding {
 	for _, path := range keys {
 		found = append(found, examineKey(path))
 	}
-	if len(keys) == 0 {
+	switch {
+	case inv.SSH.InstanceConnect:
+		return []finding{{here, well, "no key is needed: EC2 Instance Connect lets one in for each login", ""}}
+	case len(keys) == 0:
 		found = append(found, examineAgent(agent))
 	}
 	return found

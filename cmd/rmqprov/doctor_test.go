@@ -67,6 +67,13 @@ func TestExamineMachine(t *testing.T) {
 	}
 }
 
+func TestExamineMachineThatNeedsNoKey(t *testing.T) {
+	inv := &inventory.Inventory{SSH: inventory.SSH{InstanceConnect: true, Identity: "/no/such/key"}}
+	if found := examineMachine(inv, ""); len(found) != 1 || found[0].verdict != well || !strings.Contains(found[0].text, "EC2 Instance Connect") {
+		t.Errorf("found %v", found)
+	}
+}
+
 func TestExamineClockBlamesThisMachineWhereAllHostsAgree(t *testing.T) {
 	tests := map[string]struct {
 		skews []time.Duration
