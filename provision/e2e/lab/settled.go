@@ -30,15 +30,15 @@ func (l *Lab) InventoryWithout(dir, host string) (string, error) {
 	return path, os.WriteFile(path, block.ReplaceAll(text, nil), 0o600)
 }
 
-// Settled is nil when the lab's three hosts are Standing, and the leaders of queues are spread
+// Settled is nil when the lab's hosts are Standing, and the leaders of queues are spread
 // evenly.
 func (l *Lab) Settled(ctx context.Context, password string) error {
 	return l.await(ctx, password, evenly)
 }
 
-// Standing is nil when Docker's swarm, Consul and RabbitMQ have the lab's three hosts for members
-// and nobody else, and every quorum queue has three replicas on line. RabbitMQ's statistics lag
-// some seconds behind, and so long it waits.
+// Standing is nil when Docker's swarm and RabbitMQ have the lab's hosts for managers and members,
+// Consul has three of them, nobody has anybody else, and every quorum queue has a replica on line
+// on each. RabbitMQ's statistics lag some seconds behind, and so long it waits.
 func (l *Lab) Standing(ctx context.Context, password string) error {
 	return l.await(ctx, password, func(map[string]int) error { return nil })
 }
@@ -63,8 +63,9 @@ func (l *Lab) swarmNodes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if strings.Count(out, "Ready ") != 3 || strings.Count(out, "\n") != 3 || strings.Contains(out, "Unreachable") {
-		return fmt.Errorf("the swarm has not three nodes that are ready, but:\n%s", out)
+	n := len(l.hosts)
+	if managers := strings.Count(out, "Leader") + strings.Count(out, "Reachable"); managers != n || strings.Count(out, "Ready ") != n || strings.Count(out, "\n") != n {
+		return fmt.Errorf("the swarm has not %d managers that are ready and reachable, but:\n%s", n, out)
 	}
 	return nil
 }
@@ -80,8 +81,8 @@ func (l *Lab) consulCatalog(ctx context.Context) error {
 		listed = append(listed, e.ServiceAddress)
 	}
 	slices.Sort(listed)
-	if want := []string{"rabbitmq-01", "rabbitmq-02", "rabbitmq-03"}; !slices.Equal(listed, want) || len(nodes) != 3 {
-		return fmt.Errorf("the catalog of Consul lists %v on %d nodes, want %v on 3", listed, len(nodes), want)
+	if want := l.memberNames(); !slices.Equal(listed, want) || len(nodes) != servers {
+		return fmt.Errorf("the catalog of Consul lists %v on %d nodes, want %v on %d", listed, len(nodes), want, servers)
 	}
 	return nil
 }
@@ -100,8 +101,8 @@ func (l *Lab) queues(ctx context.Context, password string) (leads map[string]int
 	if err := errors.Join(getJSON(ctx, base+"nodes", "admin", password, &nodes), getJSON(ctx, base+"queues", "admin", password, &queues)); err != nil {
 		return nil, err
 	}
-	if len(nodes) != 3 {
-		return nil, fmt.Errorf("RabbitMQ knows %d members, want 3: %v", len(nodes), nodes)
+	if len(nodes) != len(l.hosts) {
+		return nil, fmt.Errorf("RabbitMQ knows %d members, want %d: %v", len(nodes), len(l.hosts), nodes)
 	}
 	leads = map[string]int{}
 	for _, n := range nodes {
@@ -114,7 +115,7 @@ func (l *Lab) queues(ctx context.Context, password string) (leads map[string]int
 		if q.Type != "quorum" {
 			continue
 		}
-		if len(q.Members) != 3 || len(q.Online) != 3 {
+		if len(q.Members) != len(l.hosts) || len(q.Online) != len(l.hosts) {
 			return nil, fmt.Errorf("queue %s has replicas on %v, of which %v are on line", q.Name, q.Members, q.Online)
 		}
 		leads[q.Leader]++
@@ -128,7 +129,7 @@ func evenly(leads map[string]int) error {
 		counts = append(counts, n)
 	}
 	slices.SortFunc(counts, cmp.Compare)
-	if len(counts) > 3 || counts[2]-counts[0] > 1 {
+	if counts[len(counts)-1]-counts[0] > 1 {
 		return fmt.Errorf("the members lead unevenly: %v", leads)
 	}
 	return nil
