@@ -164,6 +164,7 @@ func labEnv(dir string, ends endpoints) string {
 	}
 	if ends.EC2 != "" {
 		vars["AWS_ENDPOINT_URL_EC2"] = ends.EC2
+		vars["AWS_ENDPOINT_URL_EC2_INSTANCE_CONNECT"] = ends.EC2
 		vars["AWS_REGION"] = ends.Region
 		vars["AWS_ACCESS_KEY_ID"] = "lab"
 		vars["AWS_SECRET_ACCESS_KEY"] = "lab"

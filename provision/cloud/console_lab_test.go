@@ -146,4 +146,8 @@ func TestLabPushKey(t *testing.T) {
 	if err := c.PushKey(t.Context(), inventory.Host{Name: "node-9"}, "ec2-user", m.key); err == nil || !strings.Contains(err.Error(), "no instance_id") {
 		t.Errorf("a host that is no instance: %v", err)
 	}
+	gone := inventory.Host{Name: "node-8", InstanceID: services.NewInstanceID()}
+	if err := c.PushKey(t.Context(), gone, "ec2-user", m.key); err == nil || !strings.Contains(err.Error(), "host node-8: pushing a login key for ec2-user to "+gone.InstanceID) {
+		t.Errorf("an instance that is not there: %v", err)
+	}
 }

@@ -40,6 +40,8 @@ func TestEC2(t *testing.T) {
 		return
 	}
 	t.Run("a second apply has nothing to do", c.testSettled)
+	t.Run("what these credentials may do is tried", c.testDoctor)
+	t.Run("without a key pair", c.testInstanceConnect)
 	t.Run("operators move", c.testStaleRule)
 	t.Run("a rule goes missing, and somebody adds one", c.testDrift)
 	t.Run("two runs at once", c.testTwoRuns)
@@ -77,6 +79,7 @@ func newCloud(t *testing.T, l *lab.Lab) *account {
 	write(t, filepath.Join(dir, ".ssh", "id_ed25519"), string(key))
 	c.env = []string{
 		"HOME=" + dir, "XDG_CONFIG_HOME=" + filepath.Join(dir, ".config"), "SSH_AUTH_SOCK=", "AWS_ENDPOINT_URL_EC2=" + c.wire.URL,
+		"AWS_ENDPOINT_URL_EC2_INSTANCE_CONNECT=" + vars["AWS_ENDPOINT_URL_EC2_INSTANCE_CONNECT"],
 		"AWS_ACCESS_KEY_ID=lab", "AWS_SECRET_ACCESS_KEY=lab", "AWS_EC2_METADATA_DISABLED=true",
 	}
 	write(t, filepath.Join(c.file, "inventory.hcl"), documented(t))
@@ -250,8 +253,10 @@ func (c *account) testApply(t *testing.T) {
 	}
 	c.checkAttached(t)
 	c.checkPins(t)
+	// It runs where the instance type is what its compose file asks for, and its config has types and zones.
+	const orders = "orders of rmq on t3.medium in ap-southeast-1a ap-southeast-1b ap-southeast-1c"
 	for _, h := range c.Hosts() {
-		if _, body, err := lab.Get(t.Context(), "http://"+h.Address+":8081/", "", ""); err != nil || string(body) != "orders of rmq" {
+		if _, body, err := lab.Get(t.Context(), "http://"+h.Address+":8081/", "", ""); err != nil || string(body) != orders {
 			t.Errorf("orders on %s: %q, %v", h.Name, body, err)
 		}
 	}
@@ -314,6 +319,19 @@ func (c *account) testSettled(t *testing.T) {
 	contains(t, c.must(t, "status", c.file), "Nothing has drifted")
 	if made := c.wire.writes() - calls; made > 0 {
 		t.Errorf("%d calls changed something", made)
+	}
+}
+
+// doctor's dry runs change nothing, and name what is denied.
+func (c *account) testDoctor(t *testing.T) {
+	before := c.rules(t)
+	contains(t, c.must(t, "doctor", c.file), "these credentials may do ec2:ModifyNetworkInterfaceAttribute, ec2:AuthorizeSecurityGroupIngress, ec2:RevokeSecurityGroupIngress",
+		"Nothing is wrong.")
+	c.wire.answer("AuthorizeSecurityGroupIngress", "UnauthorizedOperation")
+	c.refused(t, []string{"WRONG these credentials may not do ec2:AuthorizeSecurityGroupIngress", "1 thing is wrong."}, "doctor", c.file)
+	c.wire.answer("", "")
+	if got := c.rules(t); !slices.Equal(got, before) {
+		t.Errorf("rules are\n%s\nand were\n%s", strings.Join(got, "\n"), strings.Join(before, "\n"))
 	}
 }
 

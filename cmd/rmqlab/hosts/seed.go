@@ -21,6 +21,14 @@ import (
 //go:embed init.sh
 var initScript string
 
+// Hosts take keys that EC2 Instance Connect pushed, as those of Amazon Linux do.
+var (
+	//go:embed pushedkeys.sh
+	pushedKeys string
+	//go:embed pushedkeys.conf
+	pushedKeysConfig string
+)
+
 // initPath is where a host's first program lies.
 const initPath = "/usr/lib/rmqlab/init"
 
@@ -83,6 +91,8 @@ func seed(keys []hostKey, authorized []byte, resolvConf string) ([]seedFile, err
 		{"usr/lib/rmqlab/", 0o755, 0, nil},
 		{initPath[1:], 0o755, 0, []byte(initScript)},
 		{"usr/lib/rmqlab/resolv.conf", 0o644, 0, []byte(resolvConf)},
+		{"usr/lib/rmqlab/pushedkeys", 0o755, 0, []byte(pushedKeys)},
+		{"etc/ssh/sshd_config.d/60-pushedkeys.conf", 0o644, 0, []byte(pushedKeysConfig)},
 		{"etc/machine-id", 0o444, 0, []byte(hex.EncodeToString(id) + "\n")},
 	}
 	for _, k := range keys {

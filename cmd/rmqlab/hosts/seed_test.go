@@ -31,6 +31,8 @@ func TestSeed(t *testing.T) {
 		"0755 0 usr/lib/rmqlab/",
 		"0755 0 usr/lib/rmqlab/init",
 		"0644 0 usr/lib/rmqlab/resolv.conf",
+		"0755 0 usr/lib/rmqlab/pushedkeys",
+		"0644 0 etc/ssh/sshd_config.d/60-pushedkeys.conf",
 		"0444 0 etc/machine-id",
 		"0600 0 etc/ssh/ssh_host_ed25519_key",
 		"0644 0 etc/ssh/ssh_host_ed25519_key.pub",

@@ -238,7 +238,7 @@ func registry() recipe {
 }
 
 // EC2 is the image of the lab's EC2 emulator.
-const EC2 = "rmqlab-ec2:1"
+const EC2 = "rmqlab-ec2:2"
 
 func ec2() recipe {
 	return recipe{

@@ -1,19 +1,25 @@
 """moto_server, with what the lab's instances have that moto's have not, and less forgiving.
 
-Instances are real hosts here: their ids, zones and consoles are given, not made up.
+Instances are real hosts here: their ids, zones and consoles are given, not made up. A key that is pushed to
+one is served to it for a minute, as by the metadata of a real one.
 """
 
 import base64
 import copy
+import json
 import pathlib
 import threading
+import time
 
+from moto.core.exceptions import JsonRESTError
 from moto.core.utils import iso_8601_datetime_with_milliseconds, utcnow
 from moto.ec2.exceptions import DependencyViolationError
-from moto.ec2.models import instances
+from moto.ec2.models import ec2_backends, instances
 from moto.ec2.models.security_groups import SecurityGroup, SecurityGroupBackend
 from moto.ec2.responses.general import General
 from moto.ec2.responses.instances import InstanceResponse
+from moto.ec2instanceconnect.responses import Ec2InstanceConnectResponse
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.server import main
 
 CONSOLES = pathlib.Path("/var/lib/ec2/console")
@@ -25,18 +31,31 @@ CONSOLE = """<GetConsoleOutputResponse xmlns="http://ec2.amazonaws.com/doc/2016-
   <output>{output}</output>
 </GetConsoleOutputResponse>"""
 
+ACTIVE_KEYS = "/latest/meta-data/managed-ssh-keys/active-keys/"
+KEY_LIVES = 60  # seconds, as on EC2
+
+started = {}  # by client token: the answer
+running = threading.Lock()
+pushed = {}  # (an instance's private address, user): [(key, when it ends)]
 request = threading.local()
 run_instances = InstanceResponse.run_instances
 random_id = instances.random_instance_id
 make = instances.Instance.__init__
 terminate = instances.Instance.terminate
 delete_group = SecurityGroupBackend.delete_security_group
+dispatch = DomainDispatcherApplication.__call__
 
 
 def run_with_token(self):
-    """A client token that reads as an instance id becomes the instance's."""
-    request.token = self._get_param("ClientToken") or ""
-    return run_instances(self)
+    """A client token that reads as an instance id becomes the instance's. With another one, a call that is made
+    again starts nothing more, as on EC2."""
+    token = request.token = self._get_param("ClientToken") or ""
+    if not token or token.startswith("i-"):
+        return run_instances(self)
+    with running:
+        if token not in started:
+            started[token] = run_instances(self)
+        return started[token]
 
 
 def instance_id():
@@ -72,6 +91,34 @@ def get_console_output(self):
     )
 
 
+def send_ssh_public_key(self):
+    """Keeps the key for the instance; moto would forget it. EC2 wants an instance that runs."""
+    asked = json.loads(self.body)
+    found = [
+        i
+        for r in ec2_backends[self.current_account][self.region].reservations.values()
+        for i in r.instances
+        if i.id == asked["InstanceId"] and i._state.name == "running"
+    ]
+    if not found:
+        raise JsonRESTError("EC2InstanceNotFoundException", f"no instance {asked['InstanceId']} runs")
+    keys = pushed.setdefault((found[0].private_ip, asked["InstanceOSUser"]), [])
+    keys.append((asked["SSHPublicKey"].strip(), time.monotonic() + KEY_LIVES))
+    return json.dumps({"RequestId": "59dbff89-35bd-4eac-99ed-be587EXAMPLE", "Success": True})
+
+
+def serve_metadata(self, environ, start_response):
+    """Tells an instance the keys that were pushed to it. Who asks is known by the address, as on EC2, where
+    the metadata of all instances has the same one."""
+    path = environ.get("PATH_INFO", "")
+    if not path.startswith(ACTIVE_KEYS):
+        return dispatch(self, environ, start_response)
+    keys = pushed.get((environ["REMOTE_ADDR"], path.removeprefix(ACTIVE_KEYS)), [])
+    live = "".join(key + "\n" for key, end in keys if time.monotonic() < end).encode()
+    start_response("200 OK" if live else "404 NOT FOUND", [("Content-Type", "text/plain"), ("Content-Length", str(len(live)))])
+    return [live]
+
+
 def joined(rules):
     """A group's rules as DescribeSecurityGroups shows them, those of one port as one. moto joins them
     in the group itself, so that rules of one port from two networks end as one that has both."""
@@ -93,6 +140,8 @@ instances.Instance.__init__ = make_in_zone
 instances.Instance.terminate = terminate_and_free
 General.get_console_output = get_console_output
 SecurityGroupBackend.delete_security_group = delete_unused_group
+Ec2InstanceConnectResponse.send_ssh_public_key = send_ssh_public_key
+DomainDispatcherApplication.__call__ = serve_metadata
 SecurityGroup.flattened_ingress_rules = joined("ingress_rules")
 SecurityGroup.flattened_egress_rules = joined("egress_rules")
 
