@@ -119,10 +119,14 @@ func filesStep(id ID, host string, facts state.Facts, files []HostFile, restart 
 func isDocker(unit string) bool { return strings.TrimSuffix(unit, ".service") == "docker" }
 
 func describeFiles(files []HostFile) string {
-	if len(files) == 1 {
+	switch more := len(files) - 1; more {
+	case 0:
 		return files[0].Path
+	case 1:
+		return files[0].Path + " and one more file"
+	default:
+		return fmt.Sprintf("%s and %d more files", files[0].Path, more)
 	}
-	return fmt.Sprintf("%d files from %s on", len(files), files[0].Path)
 }
 
 func fileDiffers(want HostFile, seen state.File, exists bool) string {
