@@ -3,6 +3,7 @@ package provision
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -104,12 +105,16 @@ func answers(ctx context.Context, m *machine) error {
 
 // writeDaemon writes daemon.json and lets a running Engine read it.
 func (s *Session) writeDaemon(ctx context.Context, m *machine, a plan.WriteDaemon) error {
-	_, err := m.ssh.Put(ctx, remote.File{Path: plan.DaemonPath, Content: a.Content, Mode: 0o644, Owner: "root", Group: "root", Sudo: true})
+	file := remote.File{Path: plan.DaemonPath, Content: a.Content, Mode: 0o644, Owner: "root", Group: "root", Sudo: true}
+	if a.Then != "" {
+		file.Then = []string{"systemctl", a.Then, "docker"}
+	}
+	_, err := m.ssh.Put(ctx, file)
+	if _, failed := errors.AsType[*remote.ThenError](err); failed {
+		return fmt.Errorf("%sing Docker on %s: %w\n→ look at `journalctl -u docker` there; the file is %s", a.Then, m.Name, err, plan.DaemonPath)
+	}
 	if err != nil || a.Then == "" {
 		return err
-	}
-	if _, err = m.ssh.Run(ctx, remote.Command{Argv: []string{"systemctl", a.Then, "docker"}, Sudo: true}); err != nil {
-		return fmt.Errorf("%sing Docker on %s: %w\n→ look at `journalctl -u docker` there; the file is %s", a.Then, m.Name, err, plan.DaemonPath)
 	}
 	return answers(ctx, m)
 }

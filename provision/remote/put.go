@@ -32,7 +32,19 @@ type File struct {
 	Owner, Group string
 	// Sudo writes as root.
 	Sudo bool
+	// Then are the words of a command that makes the host heed the file. It is
+	// run also where the file is so already, since a Put that was cut off may not
+	// have come to it. Where the file is written, the host itself goes on from the
+	// one to the other: no end of this program or of the connection comes in between.
+	Then []string
 }
+
+// ThenError says that the file is as it should be, and File.Then failed.
+type ThenError struct{ Err error }
+
+func (e *ThenError) Error() string { return e.Err.Error() }
+
+func (e *ThenError) Unwrap() error { return e.Err }
 
 // Put makes a file on the host what f says, and returns whether it had to. A
 // file that is so already is not sent. Otherwise the content is written under a
@@ -56,7 +68,7 @@ func (h *Host) Put(ctx context.Context, f File) (changed bool, err error) {
 	}
 	want.own(have)
 	if have.same(want) {
-		return false, nil
+		return false, h.heed(ctx, f)
 	}
 	err = h.write(ctx, f, want, have)
 	return err == nil, err
@@ -206,7 +218,7 @@ func (h *Host) write(ctx context.Context, f File, want fileState, have observed)
 		return err
 	}
 	return s.during(ctx, "writing "+f.Path, func() error {
-		if have.sameContent(want) {
+		if have.sameContent(want) && len(f.Then) == 0 {
 			return refusedWrite(setAttributes(s.client, f.Path, want))
 		}
 		return refusedWrite(h.replace(ctx, s, f, want, have.missing))
@@ -243,10 +255,41 @@ func (h *Host) replace(ctx context.Context, s *sftpSession, f File, want fileSta
 	if err := h.verify(ctx, temporary, f, want); err != nil {
 		return err
 	}
+	if len(f.Then) > 0 {
+		return h.renameAndHeed(ctx, temporary, f)
+	}
 	if err := s.client.PosixRename(temporary, f.Path); err != nil {
 		return fmt.Errorf("renaming %s: %w", temporary, err)
 	}
 	return nil
+}
+
+// notRenamed is the exit status of renameAndHeed's script when the file is as it was.
+const notRenamed = 66
+
+const renameAndThen = `mv -fT -- "$1" "$2" || exit 66
+shift 2
+"$@"`
+
+func (h *Host) renameAndHeed(ctx context.Context, temporary string, f File) error {
+	_, err := h.Run(ctx, Command{Script: renameAndThen, Argv: append([]string{temporary, f.Path}, f.Then...), Sudo: f.Sudo,
+		Name: "renaming " + temporary + ", and " + strings.Join(f.Then, " ")})
+	if exit, ok := errors.AsType[*ExitError](err); ok && exit.Status != notRenamed {
+		return &ThenError{err}
+	}
+	return err
+}
+
+// heed runs what is to follow a file that is as it should be.
+func (h *Host) heed(ctx context.Context, f File) error {
+	if len(f.Then) == 0 {
+		return nil
+	}
+	_, err := h.Run(ctx, Command{Argv: f.Then, Sudo: f.Sudo})
+	if _, ok := errors.AsType[*ExitError](err); ok {
+		return &ThenError{err}
+	}
+	return err
 }
 
 func makeFolder(c *sftp.Client, folder string) error {

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -216,3 +217,69 @@ func TestRemove(t *testing.T) {
 
 func uid() string { return strconv.Itoa(os.Getuid()) }
 func gid() string { return strconv.Itoa(os.Getgid()) }
+
+// What a file is written for comes about: in every case, and told apart where it fails.
+func TestPutThen(t *testing.T) {
+	checkLeaks(t)
+	_, h := putHost(t)
+	name, mark := filepath.Join(t.TempDir(), "daemon.json"), filepath.Join(t.TempDir(), "mark")
+	heeded := []string{"sh", "-c", `cat "$0" >>"$1"`, name, mark}
+	for _, tt := range []struct {
+		content string
+		then    []string
+		heeded  string // so far
+		fails   string
+	}{
+		{"one ", heeded, "one ", ""},
+		{"one ", heeded, "one one ", ""}, // an earlier Put may not have come to it
+		{"two ", heeded, "one one two ", ""},
+		{"bad ", []string{"sh", "-c", "echo no such key >&2; exit 1"}, "one one two ", "exit status 1: no such key"},
+		{"bad ", []string{"sh", "-c", "echo no such key >&2; exit 1"}, "one one two ", "exit status 1: no such key"},
+	} {
+		_, err := h.Put(t.Context(), File{Path: name, Content: []byte(tt.content), Then: tt.then, Sudo: true, Owner: uid(), Group: gid()})
+		failed, ok := errors.AsType[*ThenError](err)
+		if ok != (tt.fails != "") || ok && !strings.Contains(failed.Error(), tt.fails) || !ok && err != nil {
+			t.Errorf("%q: %v", tt.content, err)
+		}
+		if text, err := os.ReadFile(name); err != nil || string(text) != tt.content {
+			t.Errorf("the file is %q, want %q: %v", text, tt.content, err)
+		}
+		if text, err := os.ReadFile(mark); err != nil || string(text) != tt.heeded {
+			t.Errorf("heeded %q, want %q: %v", text, tt.heeded, err)
+		}
+	}
+	if entries, err := os.ReadDir(filepath.Dir(name)); err != nil || len(entries) != 1 {
+		t.Errorf("left: %v %v", entries, err)
+	}
+}
+
+// A connection that is lost as soon as the file is there keeps nothing from following.
+func TestPutThenOfALostConnection(t *testing.T) {
+	checkLeaks(t)
+	s, h := putHost(t)
+	dir := t.TempDir()
+	name, there, goOn, done := filepath.Join(dir, "f"), filepath.Join(dir, "there"), filepath.Join(dir, "go on"), filepath.Join(dir, "done")
+	for _, pipe := range []string{there, goOn, done} {
+		must(t, syscall.Mkfifo(pipe, 0o600))
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := h.Put(t.Context(), File{Path: name, Content: []byte("x"), Sudo: true, Owner: uid(), Group: gid(),
+			Then: []string{"sh", "-c", `cat "$0" >"$1"; read -r _ <"$2"; echo heeded >"$3"`, name, there, goOn, done}})
+		ended <- err
+		if f, err := os.OpenFile(there, os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil { // it never came to that
+			f.Close()
+		}
+	}()
+	if text, err := os.ReadFile(there); err != nil || string(text) != "x" {
+		t.Fatalf("%q %v %v", text, err, <-ended)
+	}
+	s.drop()
+	if err := <-ended; !IsTransient(err) {
+		t.Errorf("error %v", err)
+	}
+	must(t, os.WriteFile(goOn, []byte("\n"), 0))
+	if text, err := os.ReadFile(done); err != nil || string(text) != "heeded\n" {
+		t.Errorf("%q %v", text, err)
+	}
+}
