@@ -33,7 +33,7 @@ test-lab: build ## the lab end to end: debian13, then amzn2023 + amzn2 + debian1
 	@$(GO) test -tags lab -count=1 -timeout 80m -v ./provision/e2e
 
 .PHONY: test-kill
-test-kill: build ## kill rmqprov at a sample of all boundaries, chosen by KILL_SEED (1), or at every one with KILL=all; then cut power and network, take the lock away, and interrupt
+test-kill: build ## kill rmqprov at a sample of all boundaries, chosen by KILL_SEED (1), or at every one with KILL=all; then while Docker restarts, cut power and network, take the lock away, and interrupt
 	@echo "==> test-kill: real hosts on this machine; half an hour on a quiet one, two at the most; hours with KILL=all"
 	@$(GO) test -tags lab,chaos -count=1 -timeout $(if $(filter all,$(KILL)),24h,2h) -v -run StopAnywhere ./provision/e2e -kill-seed $${KILL_SEED:-1} $(if $(filter all,$(KILL)),-kill-all)
 

@@ -34,6 +34,7 @@ func TestStopAnywhere(t *testing.T) {
 	undisturbed := &killer{lab: l, spare: true}
 	s.applied, s.rolled = s.round(t, undisturbed)
 	t.Run("killed", func(t *testing.T) { freshHosts(t, l); s.testKills(t) })
+	t.Run("Docker restarts", func(t *testing.T) { freshHosts(t, l); s.testRestarts(t) })
 	t.Run("hosts fail", func(t *testing.T) { freshHosts(t, l); s.testFaults(t) })
 	t.Run("lock lost", func(t *testing.T) { freshHosts(t, l); s.testLostLocks(t) })
 	t.Run("interrupted", func(t *testing.T) { freshHosts(t, l); s.testInterrupts(t) })
@@ -70,14 +71,14 @@ func (s *stops) round(t *testing.T, k *killer) (applied, rolled map[string]strin
 // new.
 func (s *stops) testKills(t *testing.T) {
 	t.Logf("seed %s, every boundary: %v", *killSeed, *killAll)
-	k := &killer{lab: s.lab, seen: map[boundary]bool{}, all: *killAll}
+	k := &killer{lab: s.lab, seen: map[boundary]bool{}, sample: inSample}
 	for round, before := 1, -1; k.killed > before; round++ {
 		before = k.killed
 		applied, rolled := s.round(t, k)
 		t.Logf("round %d: killed at %d boundaries", round, k.killed-before)
 		sameShape(t, "apply", s.applied, applied)
 		sameShape(t, "rolling change", s.rolled, rolled)
-		if !k.all {
+		if !*killAll {
 			return
 		}
 	}
@@ -101,7 +102,7 @@ func (b boundary) String() string { return b.deed + ": " + b.kind + " " + b.step
 type killer struct {
 	lab    *lab.Lab
 	seen   map[boundary]bool
-	all    bool // every boundary, and not a sample
+	sample func(boundary) bool
 	spare  bool // at none
 	killed int
 
@@ -123,7 +124,7 @@ func (k *killer) due(t *testing.T, deed string, e lab.Event) bool {
 		return false
 	}
 	k.seen[b] = true
-	if !k.all && !inSample(b) {
+	if !k.sample(b) {
 		return false
 	}
 	k.killed++
@@ -132,6 +133,9 @@ func (k *killer) due(t *testing.T, deed string, e lab.Event) bool {
 }
 
 func inSample(b boundary) bool {
+	if *killAll {
+		return true
+	}
 	h := fnv.New32a()
 	fmt.Fprintln(h, *killSeed, b)
 	return h.Sum32()%sampled == 0
