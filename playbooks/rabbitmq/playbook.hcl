@@ -557,7 +557,16 @@ playbook "rabbitmq" {
   after "change" {
     name = "feature-flags"
     when = input.enable_feature_flags
-    exec = ["bash", "-c", "${local.cli} rabbitmqctl -q enable_feature_flag all"]
+    # A flag is enabled by all members together. While one is down, this is left to
+    # the run that brings it back, for which the stack does not stand yet.
+    exec = concat(local.eval, [<<-EOT
+      ${local.nodes}
+      case rabbit_nodes:Members() -- rabbit_nodes:Running() of
+        [] -> ok = rabbit_feature_flags:enable_all();
+        Down -> {later, Down}
+      end.
+    EOT
+    ])
     on   = "one"
     note = "enables what the new version brings; the next upgrade needs it"
   }
