@@ -53,16 +53,11 @@ func TestRebootUnderLoad(t *testing.T) {
 	})
 }
 
-// reboots reboots a host. The lab's hosts stay off when they were told to
-// reboot: they are powered on again.
+// reboots reboots a host.
 func reboots(t *testing.T, l *lab.Lab, host string) {
 	t.Helper()
-	r := await(t, l, "output", "host."+host+".reboot", "reboot", l.Inventory(), host)
-	if err := l.Do(t.Context(), "start", host); err != nil {
-		t.Fatal(err)
-	}
-	if status, err := r.End(); err != nil || status != 0 {
-		t.Fatalf("reboot of %s: status %d, %v\n%s%s", host, status, err, r.Failures(), r.Stderr())
+	if out, err := l.Rmqprov(t.Context(), "reboot", "--yes", "--lock-wait", "2m", l.Inventory(), host).CombinedOutput(); err != nil {
+		t.Fatalf("reboot of %s: %v\n%s", host, err, out)
 	}
 }
 

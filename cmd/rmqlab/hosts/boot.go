@@ -109,6 +109,7 @@ func (l *Lab) createArgs(s Spec, keys Keys, instance string, dropsMissing bool) 
 		"--device-cgroup-rule", "a *:* rwm", "--cgroupns", "private",
 		"--tmpfs", "/run", "--tmpfs", "/run/lock",
 		"--env", "container=docker", "--stop-signal", "SIGRTMIN+3", "--entrypoint", initPath,
+		"--restart", "on-failure", // a host that reboots fails, to Docker, by a signal
 		"--label", labelLab + "=" + l.Name, "--label", labelHost + "=" + s.Name,
 		"--label", labelAddress + "=" + s.Address.String(), "--label", labelOS + "=" + s.OS,
 		"--label", labelZone + "=" + s.Zone, "--label", labelInstance + "=" + instance,

@@ -29,6 +29,11 @@ var (
 	pushedKeysConfig string
 )
 
+// poweroff makes a host that powers itself off end well, to Docker, which therefore leaves it off.
+//
+//go:embed poweroff.conf
+var poweroff string
+
 // initPath is where a host's first program lies.
 const initPath = "/usr/lib/rmqlab/init"
 
@@ -93,6 +98,8 @@ func seed(keys []hostKey, authorized []byte, resolvConf string) ([]seedFile, err
 		{"usr/lib/rmqlab/resolv.conf", 0o644, 0, []byte(resolvConf)},
 		{"usr/lib/rmqlab/pushedkeys", 0o755, 0, []byte(pushedKeys)},
 		{"etc/ssh/sshd_config.d/60-pushedkeys.conf", 0o644, 0, []byte(pushedKeysConfig)},
+		{"etc/systemd/system/systemd-poweroff.service.d/", 0o755, 0, nil},
+		{"etc/systemd/system/systemd-poweroff.service.d/lab.conf", 0o644, 0, []byte(poweroff)},
 		{"etc/machine-id", 0o444, 0, []byte(hex.EncodeToString(id) + "\n")},
 	}
 	for _, k := range keys {

@@ -33,6 +33,8 @@ func TestSeed(t *testing.T) {
 		"0644 0 usr/lib/rmqlab/resolv.conf",
 		"0755 0 usr/lib/rmqlab/pushedkeys",
 		"0644 0 etc/ssh/sshd_config.d/60-pushedkeys.conf",
+		"0755 0 etc/systemd/system/systemd-poweroff.service.d/",
+		"0644 0 etc/systemd/system/systemd-poweroff.service.d/lab.conf",
 		"0444 0 etc/machine-id",
 		"0600 0 etc/ssh/ssh_host_ed25519_key",
 		"0644 0 etc/ssh/ssh_host_ed25519_key.pub",
