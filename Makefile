@@ -68,7 +68,7 @@ soak: build ## form the cluster fresh SOAK_RUNS times (20), with slow first memb
 
 chaos: build ## the worst days, replacements and rolling changes, under load, ROUNDS times (3); hours
 	@rm -f .lab/days.jsonl
-	@ROUNDS=$${ROUNDS:-3} $(GO) test -tags lab,chaos -count=1 -timeout 24h -v -run 'UnderLoad|WorstDays|BackupAndRestore' ./provision/e2e; \
+	@ROUNDS=$${ROUNDS:-3} $(GO) test -tags lab,chaos -count=1 -timeout 24h -v -run 'UnderLoad|WorstDays|BackupAndRestore|ForcedQuorumLoss' ./provision/e2e; \
 	status=$$?; bin/rmqlab days .lab/days.jsonl docs/survival.md; exit $$status
 
 .PHONY: reference
