@@ -86,6 +86,8 @@ func connected(t *testing.T) (*wire, *services.EC2) {
 	}
 	w := &wire{calls: map[string]int{}, faults: map[string]*fault{}}
 	proxy := httputil.NewSingleHostReverseProxy(target)
+	// A connection that the emulator just closes fails a call, and the SDK then makes its instances twice.
+	proxy.Transport = &http.Transport{DisableKeepAlives: true}
 	w.Server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if f := w.note(r); f != nil {
 			f.write(rw)
