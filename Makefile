@@ -29,7 +29,7 @@ test-unit: ## formatting, vet, and all tests that need no lab
 
 test-lab: build ## the lab end to end: debian13, then amzn2023 + amzn2 + debian12
 	@echo "==> test-lab: real hosts on this machine; minutes, and more the first time"
-	@$(GO) test -tags lab -count=1 ./provision/cloud
+	@$(GO) test -tags lab -count=1 -timeout 20m ./provision/cloud
 	@$(GO) test -tags lab -count=1 -timeout 80m -v ./provision/e2e
 
 .PHONY: test-kill
