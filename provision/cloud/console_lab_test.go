@@ -52,7 +52,7 @@ func trusting(hosts ...inventory.Host) *inventory.Inventory {
 	return &inventory.Inventory{Cluster: inventory.Cluster{Name: "rmq", Region: region}, Hosts: hosts}
 }
 
-var quick = Patience{Within: 5 * time.Second, Every: 50 * time.Millisecond}
+var quick = Patience{Within: 30 * time.Second, Every: 50 * time.Millisecond}
 
 func TestLabTrust(t *testing.T) {
 	w, moto := connected(t)
@@ -60,11 +60,15 @@ func TestLabTrust(t *testing.T) {
 	if err := moto.SetConsole(one.InstanceID, one.console()); err != nil {
 		t.Fatal(err)
 	}
-	time.AfterFunc(500*time.Millisecond, func() { _ = moto.SetConsole(two.InstanceID, two.console()) }) // where it fails, so does what waits for it
 	file := filepath.Join(t.TempDir(), "known_hosts")
 	var said []string
 	patience := quick
-	patience.Say = func(s string) { said = append(said, s) }
+	patience.Say = func(s string) {
+		said = append(said, s)
+		if err := moto.SetConsole(two.InstanceID, two.console()); err != nil { // it comes while it is waited for
+			t.Error(err)
+		}
+	}
 	inv := trusting(one.Host, two.Host)
 	if err := New(inv).Trust(t.Context(), inv, file, patience, nil); err != nil {
 		t.Fatal(err)
@@ -106,9 +110,9 @@ func TestLabTrustIsBounded(t *testing.T) {
 	inv := trusting(silent.Host, bare.Host, good.Host)
 	file := filepath.Join(t.TempDir(), "known_hosts")
 	patience := quick
-	patience.Within = time.Second
+	patience.Within = 5 * time.Second
 	err := New(inv).Trust(t.Context(), inv, file, patience, nil)
-	for _, part := range []string{"host silent", "no host keys within 1s", "host bare", "printed no host keys", `host_keys = "known_hosts"`} {
+	for _, part := range []string{"host silent", "no host keys within 5s", "host bare", "printed no host keys", `host_keys = "known_hosts"`} {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("error: %v\nwant in it: %s", err, part)
 		}
