@@ -51,10 +51,16 @@ func (s *Session) infoWithLeader(ctx context.Context, docker *client.Client) (in
 			err = because(ctx, err)
 			return err
 		}
-		if info = r.Info; info.Swarm.ControlAvailable && info.Swarm.Cluster == nil {
+		if info = r.Info; unled(info) {
 			return errUnled
 		}
 		return nil
 	})
 	return info, err
+}
+
+// unled says that an Engine is a manager that cannot say of which swarm. One that
+// could not ask the leader tells of a swarm without an id.
+func unled(i system.Info) bool {
+	return i.Swarm.ControlAvailable && (i.Swarm.Cluster == nil || i.Swarm.Cluster.ID == "")
 }

@@ -6,6 +6,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/api/types/system"
 )
 
 func TestAwaitLeader(t *testing.T) {
@@ -39,5 +42,21 @@ func TestAwaitLeader(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestUnled(t *testing.T) {
+	for name, tt := range map[string]struct {
+		info swarm.Info
+		want bool
+	}{
+		"a manager of a swarm":                    {swarm.Info{ControlAvailable: true, Cluster: &swarm.ClusterInfo{ID: "s"}}, false},
+		"a manager that could not ask the leader": {swarm.Info{ControlAvailable: true, Cluster: &swarm.ClusterInfo{}}, true},
+		"a manager that has just started":         {swarm.Info{ControlAvailable: true}, true},
+		"a worker":                                {swarm.Info{}, false},
+	} {
+		if got := unled(system.Info{Swarm: tt.info}); got != tt.want {
+			t.Errorf("%s: %v, want %v", name, got, tt.want)
+		}
 	}
 }
