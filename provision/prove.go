@@ -34,7 +34,7 @@ func (s *Session) proveAMQP(ctx context.Context, stack playbooks.Stack, p playbo
 	defer consumer.Close()
 	began := time.Now()
 	if err := roundTrip(ctx, publisher, consumer); err != nil {
-		return "", fmt.Errorf("in through %s, out through %s: %w", in.Name, out.Name, err)
+		return "", fmt.Errorf("in through %s, out through %s: %w", in.Name, out.Name, because(ctx, err))
 	}
 	return fmt.Sprintf("published with confirm through %s, consumed through %s in %d ms", in.Name, out.Name, time.Since(began).Milliseconds()), nil
 }
@@ -46,15 +46,23 @@ func (s *Session) proofPassword(ctx context.Context, stack playbooks.Stack, p pl
 	return s.Secret(ctx, stack, p.Secret)
 }
 
+// dialAMQP makes a connection that ends with ctx. The AMQP client itself waits
+// without a bound for a broker that takes the connection and says nothing.
 func dialAMQP(ctx context.Context, m *machine, p playbooks.Proof, password string) (*amqp.Connection, error) {
 	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(p.Port))
 	conn, err := amqp.DialConfig("amqp://"+addr, amqp.Config{
 		SASL:      []amqp.Authentication{&amqp.PlainAuth{Username: p.User, Password: password}},
 		Heartbeat: 10 * time.Second, Locale: "en_US",
-		Dial: func(string, string) (net.Conn, error) { return m.ssh.Dial(ctx, "tcp", addr) },
+		Dial: func(string, string) (net.Conn, error) {
+			conn, err := m.ssh.Dial(ctx, "tcp", addr)
+			if err == nil {
+				context.AfterFunc(ctx, func() { conn.Close() })
+			}
+			return conn, err
+		},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("AMQP to port %d on %s: %w", p.Port, m.Name, err)
+		return nil, fmt.Errorf("AMQP to port %d on %s: %w", p.Port, m.Name, because(ctx, err))
 	}
 	return conn, nil
 }

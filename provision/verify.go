@@ -100,7 +100,7 @@ func (s *Session) askAll(ctx context.Context, places []place, argv []string) err
 }
 
 func (s *Session) checkProof(ctx context.Context, stack playbooks.Stack, p playbooks.Proof, host, other string) Check {
-	ctx, cancel := context.WithTimeout(ctx, checkWithin)
+	ctx, cancel := context.WithTimeoutCause(ctx, checkWithin, fmt.Errorf("not within %s", checkWithin))
 	defer cancel()
 	c := Check{Stack: stack.Name, Name: p.Name, Host: host}
 	var err error
