@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -79,6 +80,8 @@ func inTerminal(t *testing.T, args ...string) *terminal {
 	x := &terminal{File: master, program: exec.Command("rmqprov", args...), before: before, heard: make(chan struct{}, 1), gone: make(chan struct{})}
 	x.program.Env = append(os.Environ(), "TERM=xterm", "NO_COLOR=", "GORACE=atexit_sleep_ms=0")
 	x.program.Stdin, x.program.Stdout, x.program.Stderr = slave, slave, slave
+	// Where the tests run under nohup, the program would take that for its own.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	x.program.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := x.program.Start(); err != nil {
 		t.Fatal(err)
