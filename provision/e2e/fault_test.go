@@ -74,7 +74,7 @@ func awaitHealed(t *testing.T, l *lab.Lab, file string) {
 		if err != nil && time.Since(began) > 5*time.Minute {
 			t.Fatalf("not healed %s after the run: %v\n%s", time.Since(began).Round(time.Second), err, out)
 		}
-		time.Sleep(time.Second) // nothing tells when it is or is not
+		time.Sleep(time.Second) // only verify tells whether all is well, and only who asks it
 	}
 	t.Logf("healed %s after the run", since.Sub(began).Round(time.Second))
 }

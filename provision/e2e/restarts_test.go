@@ -62,7 +62,7 @@ func (s *stops) killWithin(t *testing.T, file, step string, wait time.Duration) 
 			continue
 		}
 		if planned {
-			time.Sleep(wait) // it is the moment that is tried, and no event tells of it
+			time.Sleep(wait) // the case itself: how far into the step the kill comes; a step has no events within
 		}
 		if err := r.Kill(); err != nil {
 			t.Fatal(err)
